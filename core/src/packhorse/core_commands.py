@@ -1,0 +1,251 @@
+"""The subcommands of the core: serve, plugins, doctor, config, completion."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Group, Parameter
+
+from packhorse import terminal
+from packhorse.errors import ConfigurationError, PackhorseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packhorse.health import Report
+    from packhorse.plugins import PluginHost
+    from packhorse.program import Program
+    from packhorse.records import PluginRecord
+
+Json = Annotated[bool, Parameter(help="Print JSON on standard output.")]
+
+_COLOURS = {"ok": "green", "loaded": "green", "warning": "yellow", "blocked": "yellow"}
+
+
+def register(app: App, program: Program) -> None:
+    """Add the core's subcommands to the `packhorse` command."""
+    group = Group("Server", sort_key=0)
+
+    @app.command(group=group)
+    def serve(*, http: Annotated[str | None, Parameter(help="Serve HTTP at [HOST:]PORT instead.")] = None) -> int:
+        """Serve an MCP client over standard input and output, or over HTTP.
+
+        The client starts this command itself; in its configuration write the absolute path of `packhorse`.
+        Logs go to a file, see `packhorse config`. Beyond this machine HTTP needs PACKHORSE_HTTP_TOKEN.
+
+        Examples:
+          packhorse serve
+          packhorse serve --http 8000
+          packhorse serve --http 127.0.0.1:8000
+        """
+        return _serve(program, http)
+
+    @app.command(group=group)
+    def plugins(*, json: Json = False) -> int:
+        """List the installed plugins with their tools, and the reason when one is not loaded.
+
+        The exit code is 1 when a plugin failed.
+
+        Examples:
+          packhorse plugins
+          packhorse plugins --json
+        """
+        return _plugins(program.loaded_host(), as_json=json)
+
+    @app.command(group=group)
+    def doctor(*, json: Json = False) -> int:
+        """Check the configuration, the database, the disk and every plugin, and say what to do.
+
+        It starts what the server would start. The exit code is 1 when a check failed.
+
+        Examples:
+          packhorse doctor
+          packhorse doctor --json
+        """
+        return _doctor(program, as_json=json)
+
+    @app.command(group=group)
+    def config(*, json: Json = False) -> None:
+        """Show every setting: its value, where it comes from and what it means. Secrets are masked.
+
+        Settings are environment variables, or lines of the file `.env` in the user's configuration folder or of the
+        file that PACKHORSE_ENV_FILE names.
+
+        Examples:
+          packhorse config
+          PACKHORSE_DB_DEADLINE=3 packhorse config --json
+        """
+        _config(program, as_json=json)
+
+    @app.command(group=group)
+    def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+        """Print the completion script for a shell; see also `packhorse --install-completion`.
+
+        Examples:
+          packhorse completion bash > ~/.local/share/bash-completion/completions/packhorse
+          packhorse completion zsh > ~/.zfunc/_packhorse
+          packhorse completion fish > ~/.config/fish/completions/packhorse.fish
+        """
+        sys.stdout.write(app.generate_completion(shell=shell))
+
+    app.register_install_completion_command(help="Install shell completion for the shell in use.", group=group)
+
+
+def _serve(program: Program, http: str | None) -> int:
+    from packhorse import stdio
+
+    program.announce_log()
+    if http is not None:
+        return _serve_http(program, http)
+    channel = stdio.claim()
+    try:
+        program.load()
+        mcp = _server(program)
+        return asyncio.run(stdio.serve(mcp, channel))
+    finally:
+        stdio.release()
+
+
+def _serve_http(program: Program, address: str) -> int:
+    from packhorse import http
+
+    http.parse_address(address)
+    program.load()
+    mcp = _server(program)
+    return asyncio.run(http.serve(mcp, program.loaded_host(), address))
+
+
+def _server(program: Program) -> Any:
+    from packhorse.log import silence_frameworks
+    from packhorse.server import build_server
+
+    host = program.loaded_host()
+    mcp = build_server(host)
+    silence_frameworks()
+    return mcp
+
+
+def _built(host: PluginHost) -> PackhorseError | None:
+    """Let the plugins register their tools, whose faults then are in the records; return what is wrong beside them."""
+    from packhorse.server import build_server
+
+    try:
+        build_server(host, strict=False)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+def _plugins(host: PluginHost, *, as_json: bool) -> int:
+    problem = _built(host)
+    if as_json:
+        terminal.print_json({"plugins": [record.as_dict() for record in host.records], "warnings": host.warnings})
+    else:
+        _print_records(host.records)
+        for warning in host.warnings:
+            terminal.print_warning(warning)
+    if problem is not None:
+        raise problem
+    return int(any(record.status not in {"loaded", "blocked"} for record in host.records))
+
+
+def _print_records(records: Sequence[PluginRecord]) -> None:
+    console = terminal.output()
+    if not records:
+        console.print("No plugins are installed. Install one, such as: pip install packhorse-indexing")
+        return
+    found = terminal.table("Plugin", "Version", "Status", "Start", "Tools", "Distribution")
+    for record in records:
+        found.add_row(
+            terminal.safe(record.name, style="bold"),
+            terminal.safe(record.version),
+            terminal.safe(record.status, style=_COLOURS.get(record.status, "red")),
+            terminal.safe(f"{record.seconds * 1000:.0f} ms"),
+            terminal.safe(", ".join(record.tools) or "-"),
+            terminal.safe(record.distribution),
+        )
+    terminal.print_table(found)
+    for record in records:
+        if record.error:
+            console.print()
+            console.print(terminal.safe(f"{record.name}: {record.error}", style=_COLOURS.get(record.status, "red")))
+            if record.remedy:
+                console.print(terminal.safe(f"  {record.remedy}"))
+
+
+def _doctor(program: Program, *, as_json: bool) -> int:
+    from packhorse.health import Finding, Report, examine, report
+
+    if program.problem is not None:
+        finding = Finding("core", "configuration", "failed", program.problem.message, program.problem.remedy, 0.0)
+        found = Report("failed", (finding,))
+    else:
+        host = program.loaded_host()
+        problem = _built(host)
+        found = asyncio.run(examine(host) if problem is None else report(host, not_started=problem))
+    found = _with_unread_file(found)
+    if as_json:
+        terminal.print_json(found.as_dict())
+    else:
+        _print_report(found)
+        if program.log_file is not None:
+            terminal.output().print(terminal.safe(f"\nThe logs are in {program.log_file.path.parent}", keep="\n"))
+    return int(found.status == "failed")
+
+
+def _with_unread_file(found: Report) -> Report:
+    from packhorse.health import Finding, Report
+    from packhorse.variables import unread_env_file
+
+    path = unread_env_file()
+    if path is None:
+        return found
+    finding = Finding(
+        "core",
+        "settings file",
+        "warning",
+        f"{path} has settings of Packhorse and is not read.",
+        "To use it set PACKHORSE_ENV_FILE=.env, or the absolute path in a client's configuration.",
+        0.0,
+    )
+    return Report("failed" if found.status == "failed" else "warning", (*found.findings, finding))
+
+
+def _print_report(found: Report) -> None:
+    lines = terminal.table("Check", "Status", "Finding")
+    for finding in found.findings:
+        text = f"{finding.summary}\n{finding.remedy}" if finding.remedy else finding.summary
+        lines.add_row(
+            terminal.safe(f"{finding.plugin}: {finding.name}", style="bold"),
+            terminal.safe(finding.status, style=_COLOURS.get(finding.status, "red")),
+            terminal.safe(text, keep="\n"),
+        )
+    terminal.print_table(lines)
+
+
+def _config(program: Program, *, as_json: bool) -> None:
+    from packhorse.log import log_path
+    from packhorse.variables import env_file
+
+    host = program.loaded_host()
+    settings = host.describe_settings()
+    read, logs = env_file(), log_path(host.core_settings)
+    if as_json:
+        terminal.print_json({"settings": settings, "env_file": read, "log_file": logs})
+        return
+    found = terminal.table("Setting", "Value", "From", "Meaning")
+    for setting in settings:
+        value = "unset" if setting.value is None else setting.value or "(none)"
+        is_default = setting.source == "default"
+        found.add_row(
+            terminal.safe(
+                "\nor ".join((setting.name, *setting.other_names)), style="" if is_default else "bold", keep="\n"
+            ),
+            terminal.safe(value, style="dim" if is_default else "bold"),
+            terminal.safe(setting.source, style="dim" if is_default else ""),
+            terminal.safe(setting.description),
+        )
+    terminal.print_table(found)
+    terminal.output().print(terminal.safe(f"\nSettings file: {read or 'none'}\nLogs: {logs.parent}", keep="\n"))

@@ -1,0 +1,135 @@
+"""The registry of hook implementations: pluggy, with misspelt hooks refused and one plugin callable by itself."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from typing import Any
+
+import pluggy
+
+from packhorse import hookspecs
+from packhorse.errors import PackhorseError
+
+
+class HookError(PackhorseError):
+    """A plugin implements a hook that does not exist, or implements or declares one wrongly."""
+
+    code = "hook"
+
+
+class Hooks:
+    """The hooks of the core and of the admitted plugins."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager("packhorse")
+        self._manager.add_hookspecs(hookspecs)
+        self._declared: dict[str, str] = dict.fromkeys(self._names(hookspecs), "core")
+        self._plugins: dict[str, object] = {}
+
+    def _names(self, namespace: object) -> list[str]:
+        return [name for name in dir(namespace) if self._manager.parse_hookspec_opts(namespace, name) is not None]  # type: ignore[arg-type]  # pluggy wants a module or a class, and takes any object
+
+    def declare(self, plugin: str, namespace: object) -> None:
+        """Add the hooks that a plugin declares for others.
+
+        Raises:
+            HookError: there are none in `namespace`, or another plugin declares one of the same name.
+        """
+        names = self._names(namespace)
+        if not names:
+            raise HookError(
+                f"What register_hookspecs of {plugin} returns has no functions marked with @hookspec.",
+                remedy="Return the module or object whose functions are marked.",
+            )
+        for name in names:
+            if name in self._declared:
+                raise HookError(f"{plugin} declares the hook {name}, which {self._declared[name]} already declares.")
+        self._manager.add_hookspecs(namespace)  # type: ignore[arg-type]  # see above
+        self._declared |= dict.fromkeys(names, plugin)
+
+    def specifications_of(self, name: str, plugin: object) -> list[object]:
+        """Return what a plugin's own `register_hookspecs` returns, before the plugin is admitted."""
+        implementations = self._implementations(plugin)
+        if "register_hookspecs" not in implementations:
+            return []
+        alone = pluggy.PluginManager("packhorse")
+        alone.add_hookspecs(hookspecs)
+        alone.register(plugin, name)
+        return list(alone.hook.register_hookspecs())
+
+    def _implementations(self, plugin: object) -> dict[str, bool]:
+        """Return the hook names that the plugin's marked functions implement, and whether each is optional."""
+        found = {}
+        for attribute in dir(plugin):
+            options = self._manager.parse_hookimpl_opts(plugin, attribute)
+            if options is not None:
+                found[options.get("specname") or attribute] = bool(options.get("optionalhook"))
+        return found
+
+    def admit(self, name: str, plugin: object) -> None:
+        """Add a plugin's implementations.
+
+        Raises:
+            HookError: one of them implements no known hook, or with arguments that the hook does not have.
+        """
+        for hook, optional in self._implementations(plugin).items():
+            if hook not in self._declared and not optional:
+                near = get_close_matches(hook, sorted(self._declared), n=1, cutoff=0.5)
+                raise HookError(
+                    f"{hook} is marked as a hook implementation, but there is no such hook.",
+                    remedy=f"Did its author mean {near[0]}?"
+                    if near
+                    else "Its author may mark it with @hookimpl(optionalhook=True) if another plugin declares it.",
+                )
+        try:
+            self._manager.register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            raise HookError(self._mismatch(plugin) or " ".join(str(error).split())) from error
+        self._plugins[name] = plugin
+
+    def _mismatch(self, plugin: object) -> str:
+        for attribute in dir(plugin):
+            options = self._manager.parse_hookimpl_opts(plugin, attribute)
+            if options is None:
+                continue
+            hook = getattr(self._manager.hook, options.get("specname") or attribute, None)
+            if hook is None or hook.spec is None:
+                continue
+            given = [name for name in inspect.signature(getattr(plugin, attribute)).parameters if name != "self"]
+            known = [*hook.spec.argnames, *hook.spec.kwargnames]
+            wrong = [name for name in given if name not in known]
+            if wrong:
+                return (
+                    f"{attribute} takes the argument {', '.join(wrong)}, "
+                    f"but the hook has only: {', '.join(known) or 'none'}."
+                )
+        return ""
+
+    def names(self) -> list[str]:
+        """Return the admitted plugins in the order of their admission."""
+        return list(self._plugins)
+
+    def implemented_by(self, plugin: str, hook: str) -> bool:
+        """Tell whether an admitted plugin implements a hook."""
+        wanted = self._plugins[plugin]
+        return any(one.plugin is wanted for one in self._caller(hook).get_hookimpls())
+
+    def call(self, plugin: str, hook: str, arguments: dict[str, Any]) -> list[Any]:
+        """Call one plugin's implementations of a hook and return their results that are not None.
+
+        Whatever the plugin raises comes through.
+        """
+        caller = self._caller(hook)
+        others = [one for name, one in self._plugins.items() if name != plugin]
+        result = self._manager.subset_hook_caller(hook, others)(**arguments)
+        if caller.spec is not None and caller.spec.opts.get("firstresult"):
+            return [] if result is None else [result]
+        return list(result)
+
+    def _caller(self, hook: str) -> pluggy.HookCaller:
+        if hook not in self._declared:
+            near = get_close_matches(hook, sorted(self._declared), n=1, cutoff=0.5)
+            raise HookError(f"There is no hook {hook}.", remedy=f"Did you mean {near[0]}?" if near else "")
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return caller

@@ -1,0 +1,174 @@
+"""What a client is told when a tool, resource or prompt fails, and the measuring of tool calls."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.exceptions import AuthorizationError, NotFoundError, ToolError, ValidationError
+from fastmcp.server.middleware import Middleware
+from fastmcp.tools.base import ToolResult
+from loguru import logger
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+from pydantic import ValidationError as PydanticValidationError
+from pydantic_core import to_json
+
+from packhorse.arguments import sentences
+from packhorse.errors import ConflictError, InvalidInputError, PackhorseError
+from packhorse.errors import NotFoundError as PackhorseNotFoundError
+from packhorse.isolation import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastmcp.server.middleware import CallNext, MiddlewareContext
+    from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams
+
+    from packhorse.metrics import Metrics
+
+META = "packhorse/error"
+"""The key in a result's `_meta` under which code, message, remedy and details stand for programs.
+
+Not in the structured content: clients of the TypeScript SDK validate that against the tool's output schema even when
+the result is an error, and would show a schema violation instead of the message.
+"""
+
+
+class ErrorMiddleware(Middleware):
+    """Turns failures into answers: expected ones word for word, all others into an id that the log explains."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, Any],
+    ) -> Any:
+        """Answer every failure of a tool with a tool error, so that the agent reads it, and count the call."""
+        tool = context.message.name
+        start = perf_counter()
+        failed = True
+        try:
+            result = await call_next(context)
+            if isinstance(result, ToolResult):
+                to_json([result.content, result.structured_content, result.meta])  # what raises here breaks the pipe
+                failed = result.is_error
+        except (asyncio.CancelledError, GeneratorExit, AuthorizationError):
+            raise
+        except NotFoundError:
+            tool = "(unknown tool)"
+            raise
+        except BaseException as error:
+            if isinstance(error, MCPError) and not _expected(error):
+                raise  # the protocol's own errors, such as a capability that the client lacks
+            return await self._tool_error(context, error)
+        else:
+            return result
+        finally:
+            self._metrics.record(tool, perf_counter() - start, failed=failed)
+
+    async def _tool_error(self, context: MiddlewareContext[CallToolRequestParams], error: BaseException) -> ToolResult:
+        tool = context.message.name
+        expected = _expected(error)
+        if expected is not None:
+            logger.info("The tool {} answered with the error {}: {}", tool, expected.code, expected)
+            return _answer(expected)
+        if isinstance(error, ValidationError) and isinstance(error.__cause__, PydanticValidationError):
+            text = sentences(error.__cause__, await _schema(context))
+            logger.info("The tool {} was called with wrong arguments: {}", tool, text)
+            return _answer(InvalidInputError(text))
+        if isinstance(error, ToolError) and error.__cause__ is None:
+            return ToolResult(content=str(error), is_error=True)  # a tool that uses FastMCP's own way to say it
+        return _answer(_masked(f"The tool {printable(tool, 64)}", error))
+
+    async def on_read_resource(
+        self,
+        context: MiddlewareContext[ReadResourceRequestParams],
+        call_next: CallNext[ReadResourceRequestParams, Any],
+    ) -> Any:
+        """Answer every failure of a resource with a protocol error, the only form that resources have."""
+        return await _protocol_errors(
+            lambda: call_next(context), f"The resource {printable(str(context.message.uri), 200)}"
+        )
+
+    async def on_get_prompt(
+        self,
+        context: MiddlewareContext[GetPromptRequestParams],
+        call_next: CallNext[GetPromptRequestParams, Any],
+    ) -> Any:
+        """Answer every failure of a prompt with a protocol error, the only form that prompts have."""
+        return await _protocol_errors(lambda: call_next(context), f"The prompt {printable(context.message.name, 64)}")
+
+
+async def _protocol_errors(proceed: Callable[[], Awaitable[Any]], what: str) -> Any:
+    try:
+        result = await proceed()
+        to_json(result)
+    except (asyncio.CancelledError, GeneratorExit, AuthorizationError, NotFoundError, MCPError):
+        raise
+    except BaseException as error:
+        expected = _expected(error)
+        if expected is None:
+            expected = _masked(what, error)
+        mistaken = isinstance(expected, (InvalidInputError, PackhorseNotFoundError, ConflictError))
+        raise MCPError(
+            code=INVALID_PARAMS if mistaken else INTERNAL_ERROR, message=str(expected), data=_facts(expected)
+        ) from error
+    return result
+
+
+class _UnexpectedError(PackhorseError):
+    code = "unexpected"
+
+
+def _masked(what: str, error: BaseException) -> PackhorseError:
+    identifier = secrets.token_hex(4)
+    cause = error.__cause__ if isinstance(error, ToolError) and error.__cause__ is not None else error
+    logger.opt(exception=cause).error("{} failed unexpectedly (error id {}).", what, identifier)
+    return _UnexpectedError(
+        f"{what} failed unexpectedly (error id {identifier});",
+        remedy="the server's log has the details.",
+        id=identifier,
+    )
+
+
+def _expected(error: BaseException | None) -> PackhorseError | None:
+    """Find the failure that was raised on purpose behind the wrappings that FastMCP puts around it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, PackhorseError):
+            return error
+        if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]  # a task group around a single failure
+            continue
+        seen.add(id(error))
+        error = error.__cause__
+    return None
+
+
+def _answer(error: PackhorseError) -> ToolResult:
+    return ToolResult(content=_clean(str(error)), meta={META: _facts(error)}, is_error=True)
+
+
+def _facts(error: PackhorseError) -> dict[str, Any]:
+    facts = {"code": error.code, "message": _clean(error.message), "remedy": _clean(error.remedy)}
+    try:
+        to_json(error.details)
+    except Exception:  # noqa: BLE001 - details are a plugin's; what cannot be sent is left out rather than fail the answer
+        return facts
+    return facts | {"details": error.details} if error.details else facts
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+async def _schema(context: MiddlewareContext[CallToolRequestParams]) -> dict[str, Any]:
+    if context.fastmcp_context is None:
+        return {}
+    tool = await context.fastmcp_context.fastmcp.get_tool(context.message.name)
+    return {} if tool is None else tool.parameters

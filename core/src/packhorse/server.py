@@ -1,0 +1,147 @@
+"""Building the one server object: the plugins' tools on it, the core's resources, the composed lifespan."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+import packhorse
+from packhorse.framework import settle_fastmcp
+from packhorse.isolation import PluginCrash
+from packhorse.lifespan import log_start
+from packhorse.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastmcp import FastMCP
+
+    from packhorse.plugins import PluginHost
+
+LONGEST_INSTRUCTIONS = 2_000  # characters; they are in the context of every conversation
+ABOUT = (
+    "Packhorse serves tools for a developer's code. Failures are answered with what to do next; "
+    "packhorse://health tells what works and packhorse://plugins what is installed."
+)
+JSON = "application/json"
+
+
+def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
+    """Return the server with the tools of every loaded plugin; its lifespan is `host.running()`.
+
+    A plugin whose registration fails is dropped from the host, and the others go on.
+
+    Args:
+        host: the loaded host.
+        strict: whether a plugin that is not loaded is an error; by default the setting of that name.
+
+    Raises:
+        ConfigurationError: see `PluginHost.check`.
+    """
+    settle_fastmcp()
+    from fastmcp import FastMCP
+
+    from packhorse.middleware import ErrorMiddleware
+    from packhorse.registration import Registrations
+
+    host.check(strict=strict)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(server: FastMCP) -> AsyncIterator[dict[str, Any]]:
+        async with host.running():
+            server.instructions = instructions(host)  # without the plugins that did not start
+            log_start(host)
+            yield {}
+
+    mcp: FastMCP = FastMCP(
+        "packhorse",
+        version=packhorse.__version__,
+        lifespan=lifespan,
+        middleware=[ErrorMiddleware(metrics)],
+        on_duplicate="error",
+        mask_error_details=True,
+        strict_input_validation=False,
+    )
+    registrations = Registrations(mcp)
+    registrations.register_core(lambda: _register_resources(mcp, host, metrics))
+    for name in host.loaded:
+        if host.record(name).loaded and host.implements(name, "register_tools"):
+            _register(host, name, mcp, registrations)
+    mcp.instructions = instructions(host)
+    host.check(strict=strict)
+    return mcp
+
+
+def _register(host: PluginHost, name: str, mcp: FastMCP, registrations: Any) -> None:
+    def register() -> None:
+        host.call_plugin(name, "register_tools", mcp=mcp, context=host.context(name))
+
+    with host.attempt(name, "registered its tools"):
+        host.on_drop(name, registrations.register(host.record(name), register))
+
+
+def _register_resources(mcp: FastMCP, host: PluginHost, metrics: Metrics) -> None:
+    @mcp.resource("packhorse://config", mime_type=JSON)
+    def config() -> str:
+        """The settings in effect, secrets masked."""
+        return _json([asdict(setting) for setting in host.describe_settings()])
+
+    @mcp.resource("packhorse://health", mime_type=JSON)
+    async def health() -> str:
+        """Whether the database and every plugin work, and what to do where one does not."""
+        from packhorse.health import report
+
+        return _json((await report(host)).as_dict())
+
+    @mcp.resource("packhorse://plugins", mime_type=JSON)
+    def plugins() -> str:
+        """Every installed plugin with its version, tools and, when it is not loaded, the reason."""
+        return _json([record.as_dict() for record in host.records])
+
+    @mcp.resource("packhorse://metrics", mime_type=JSON)
+    def metrics_report() -> str:
+        """Calls, errors and latency of each tool since the server started."""
+        return _json(metrics.report())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def instructions(host: PluginHost) -> str:
+    """Compose the server's instructions: the core's sentence and each plugin's, shortened to its share."""
+    offered = {}
+    for name in host.loaded:
+        if host.implements(name, "register_instructions"):
+            try:
+                texts = host.call_plugin(name, "register_instructions")
+                offered[name] = " ".join(" ".join(str(text).split()) for text in texts)
+            except PluginCrash as crash:
+                logger.opt(exception=crash.cause).error("register_instructions of {} failed: {}", name, crash)
+    room = LONGEST_INSTRUCTIONS - len(ABOUT) - len(offered)
+    parts = [ABOUT]
+    for left, (name, text) in zip(range(len(offered), 0, -1), sorted(offered.items(), key=_length), strict=True):
+        share = room // left  # the short ones come first and leave what they do not need to the long ones
+        part = text if len(text) <= share else shorten(text, share)
+        if part != text:
+            logger.warning("The instructions of {} are {} characters; {} are kept.", name, len(text), len(part))
+        room -= len(part)
+        offered[name] = part
+    return " ".join([*parts, *(text for text in offered.values() if text)])
+
+
+def _length(entry: tuple[str, str]) -> int:
+    return len(entry[1])
+
+
+def shorten(text: str, length: int) -> str:
+    """Return as many whole sentences of `text` as `length` characters hold; of a longer first one, whole words."""
+    head = text[: length + 1]
+    ends = [found.end(1) for found in re.finditer(r"([.!?])(?=\s|$)", head) if found.end(1) <= length]
+    return text[: ends[-1]] if ends else head[:length].rsplit(" ", 1)[0].rstrip()

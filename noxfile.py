@@ -1,0 +1,69 @@
+"""Sessions named for what they do: `nox` runs lint, types and tests; `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.2"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = True
+
+WORKERS = "2"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff; `nox -s lint -- --fix` repairs what it can."""
+    session.install(*requirements("ruff"))
+    session.run("ruff", "check", *session.posargs, ".")
+    session.run("ruff", "format", *([] if "--fix" in session.posargs else ["--check"]), ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check every package with mypy --strict."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test, with at least 95 % of the branches covered; arguments select tests and drop that demand."""
+    session.install("-r", "requirements-dev.txt")
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    # `coverage run`, not pytest-cov: our own pytest plugin imports the packages before pytest-cov would look.
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", f"--numprocesses={WORKERS}", "--dist=loadgroup")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the tests that take less than five seconds each."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", f"--numprocesses={WORKERS}", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def alone(session: nox.Session) -> None:
+    """Build every wheel and install each by itself with core into a fresh environment."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "tests/integration/test_packaging_wheels.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Check the documentation: links, examples that parse, settings and hooks that exist."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "tests/unit/test_docs_hooks.py", "tests/unit/test_docs_pages.py", *session.posargs)
+
+
+def requirements(*names: str) -> list[str]:
+    """Return the lines of requirements-dev.txt for these tools, so that their versions stand in one place."""
+    lines = Path("requirements-dev.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line.startswith(names)]

@@ -1,0 +1,289 @@
+"""One run over one repository: scan → plan → read → chunk → embed → write, a batch at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from packhorse.errors import NotFoundError
+from packhorse_indexing.batch import HEAD_BYTES, Batch, Content
+from packhorse_indexing.chunking import detect
+from packhorse_indexing.models import EmbedderChangedError
+from packhorse_indexing.plan import UNKNOWN, Plan, Todo, make_plan, paths_of
+from packhorse_indexing.scan import Limits, UnreadableFileError, open_root, read_file, scan
+from packhorse_indexing.store import content as store
+from packhorse_indexing.store import upkeep, work
+from packhorse_indexing.writing import Vectors, write_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from psycopg import Connection
+
+    from packhorse_indexing.scan import Scan
+    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.store.work import Work
+
+    Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+    """An embedder that answers at once: texts to vectors of unit length, shape (n, dimensions)."""
+
+GROUP_FILES = 128
+"""Files that are read together; after a death, those that are under suspicion."""
+
+GROUP_BYTES = 8_000_000
+
+BATCH_CHUNKS = (1_000, 4_000, 16_000)
+"""Chunks of the first batches and of all later ones: something is searchable soon, and the segments are few."""
+
+_NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
+
+
+class CancelledRunError(Exception):
+    """The job was cancelled, or removed with its repository."""
+
+
+class Run:
+    """A job at work, on a connection of its own.
+
+    Args:
+        connection: in autocommit mode, holding the pool's lock.
+        job: what to do.
+        embedder: the identity and dimensions of the configured embedder.
+        encode: the embedder itself when it is local and fast, so that a batch is embedded as it is made; None when
+            its turn comes after everything is found by its words.
+        max_file_bytes: larger files are skipped.
+    """
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        job: Work,
+        embedder: tuple[str, int],
+        encode: Encode | None,
+        *,
+        max_file_bytes: int,
+    ) -> None:
+        self.connection = connection
+        self.job = job
+        self.embedder = embedder
+        self.encode = encode
+        self.max_file_bytes = max_file_bytes
+        self.errors: list[str] = []
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Wall time by stage."""
+        self.files_total = self.files_done = self.files_skipped = 0
+        self.embed_total = self.embed_done = 0
+        self.phase = "scan"
+        self._stored: dict[str, StoredFile] = {}
+        self._poisonous = set(job.poisonous)
+        self._reported_chunks = 0
+
+    def index(self) -> Scan:
+        """Bring the repository's list up to date, and return the scan that it now equals.
+
+        Raises:
+            CancelledRunError: between batches; what is committed stays.
+            PackhorseError: the repository cannot be indexed at all.
+        """
+        self._check_embedder()
+        with self.stage("scan"):
+            scanned_at = time.time_ns()
+            found = self._scan()
+        with self.stage("plan"):
+            self._stored = store.files(self.connection, self.job.repository_id)
+            everything = self.job.force and not self.job.marked
+            plan = make_plan(found, self._stored, now_ns=scanned_at, everything=everything)
+        self._begin(plan)
+        root = open_root(Path(self.job.path))
+        try:
+            self._index_files(root, plan.todo)
+        finally:
+            os.close(root)
+        return found
+
+    def _scan(self) -> Scan:
+        try:
+            found = scan(Path(self.job.path), Limits(max_bytes=self.max_file_bytes))
+        except OSError as error:
+            raise NotFoundError(
+                f"{self.job.path} cannot be read: {error.strerror}.",
+                remedy="If it is gone for good, remove it with `packhorse forget`.",
+            ) from error
+        self.errors += [f"{skip.path}: it cannot be read." for skip in found.skipped if skip.reason == "unreadable"]
+        return found
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the block's duration to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    @contextmanager
+    def transaction(self, *, progressed: bool = True) -> Iterator[None]:
+        """Run a block in a transaction of the job, reported when it ends; see `work.report`.
+
+        Raises:
+            CancelledRunError: the job is not to go on.
+        """
+        with self.connection.transaction():
+            if not work.hold(self.connection, self.job.id):
+                raise CancelledRunError
+            yield
+            work.report(
+                self.connection,
+                self.job.id,
+                phase=self.phase,
+                files_total=self.files_total,
+                files_done=self.files_done,
+                files_skipped=self.files_skipped,
+                chunks_created=self._reported_chunks,
+                embed_total=self.embed_total,
+                embed_done=self.embed_done,
+                progressed=progressed,
+            )
+        self._reported_chunks = 0
+
+    def _check_embedder(self) -> None:
+        stored = (self.job.embedder, self.job.dimensions)
+        if stored != self.embedder and not self.job.force:
+            raise EmbedderChangedError(self.job.path, stored[0], self.embedder[0])
+
+    def _begin(self, plan: Plan) -> None:
+        """Take what is gone off the list, before anything is read."""
+        self.phase = "index"
+        self.files_total = plan.unchanged + len(plan.todo)
+        self.files_done = plan.unchanged
+        self.files_skipped = plan.total_skipped
+        with self.stage("write"), self.transaction(progressed=False):
+            replaced = [row.path for row in plan.skipped if row.path in self._stored]
+            store.delete_files(self.connection, self.job.repository_id, [*plan.gone, *replaced])
+            store.add_files(self.connection, self.job.pool_id, self.job.repository_id, plan.skipped)
+            if self.job.force and not self.job.marked:
+                upkeep.mark_for_rebuild(self.connection, self.job.id, self.job.pool_id, self.job.repository_id)
+                if (self.job.embedder, self.job.dimensions) != self.embedder:
+                    upkeep.replace_embedder(self.connection, self.job.pool_id, *self.embedder)
+            if plan.gone or replaced:
+                upkeep.update_orphans(self.connection, self.job.pool_id)
+            if plan.gone or plan.skipped:
+                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_id)
+
+    def _index_files(self, root: int, todo: list[Todo]) -> None:
+        batch, sizes = Batch(), iter(BATCH_CHUNKS)
+        limit = next(sizes)
+        for group, alone in self._groups(todo):
+            self._take(root, batch, group, alone=alone)
+            if batch.chunks >= limit:
+                self._commit(batch)
+                batch, limit = Batch(), next(sizes, limit)
+        if batch.files:
+            self._commit(batch)
+
+    def _groups(self, todo: list[Todo]) -> Iterator[tuple[list[Todo], bool]]:
+        """Yield the files a group at a time, and first, one by one, those among which a worker died."""
+        suspects = set(self.job.suspects) - self._poisonous
+        yield from (([one], True) for one in todo if one.path in suspects)
+        group, size = [], 0
+        for one in todo:
+            if one.path in suspects:
+                continue
+            group.append(one)
+            size += one.signature.size or 0
+            if len(group) >= GROUP_FILES or size >= GROUP_BYTES:
+                yield group, False
+                group, size = [], 0
+        if group:
+            yield group, False
+
+    def _take(self, root: int, batch: Batch, group: list[Todo], *, alone: bool) -> None:
+        """Read a group of files into the batch."""
+        with self.stage("read"):
+            contents = [one for todo in group if (one := self._read(root, batch, todo)) is not None]
+        with self.stage("look up"):
+            known = store.known_blobs(
+                self.connection, self.job.pool_id, [one.hash for one in contents], [one.language for one in contents]
+            )
+        new: list[tuple[Content, int | None]] = []
+        for one in contents:
+            blob_id, rebuild = known.get(one.key, (None, True))
+            if blob_id is not None and not rebuild:
+                batch.listed.append((one.todo, blob_id))
+            elif one.key in batch.blobs:
+                batch.contents.append(one)
+            else:
+                new.append((one, blob_id))
+        if new:
+            work.suspect(self.connection, self.job.id, paths_of(one.todo for one, _ in new), isolating=alone)
+            self._chunk(batch, new)
+            if alone:
+                work.suspect(self.connection, self.job.id, (), isolating=False)
+
+    def _read(self, root: int, batch: Batch, todo: Todo) -> Content | None:
+        try:
+            data = read_file(root, todo.path, self.max_file_bytes)
+        except UnreadableFileError as error:
+            self._leave_out(batch, todo, error.reason)
+            return None
+        return Content(todo, data, sha256(data).digest(), detect(todo.path, data[:HEAD_BYTES]))
+
+    def _leave_out(self, batch: Batch, todo: Todo, reason: str) -> None:
+        if reason == "vanished":
+            self.errors.append(f"{todo.path}: it vanished while the repository was indexed.")
+            batch.gone.append(todo.path)
+            return
+        if reason == "unreadable":
+            self.errors.append(f"{todo.path}: it cannot be read.")
+        self.files_skipped += 1
+        batch.skipped.append((Todo(todo.path, UNKNOWN), reason))
+
+    def _chunk(self, batch: Batch, new: list[tuple[Content, int | None]]) -> None:
+        with self.stage("chunk"):
+            for one, blob_id in new:
+                if one.key in batch.blobs:
+                    batch.contents.append(one)
+                    continue
+                poisonous = one.todo.path in self._poisonous
+                before = len(batch.skipped)
+                problem = batch.add(one, blob_id, parse=not poisonous)
+                self.files_skipped += len(batch.skipped) - before
+                if poisonous:
+                    problem = f"{one.todo.path}: parsing it killed the worker twice, so it was cut by lines."
+                if problem:
+                    self.errors.append(problem)
+
+    def _commit(self, batch: Batch) -> None:
+        with self.stage("embed"):
+            vectors = self._vectors(batch)
+        with self.stage("write"):
+            self.files_done += batch.files
+            self._reported_chunks = batch.chunks
+            if self.encode is None:
+                self.embed_total += batch.chunks
+            with self.transaction():
+                write_batch(self.connection, self.job, batch, vectors, self._stored.keys())
+                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_id)
+
+    def _vectors(self, batch: Batch) -> Vectors:
+        texts = {
+            chunk_hash: chunk.content
+            for blob in batch.blobs.values()
+            for chunk_hash, chunk in zip(blob.hashes, blob.chunks, strict=True)
+        }
+        # A vector may not be taken from a blob that the same batch makes anew.
+        anew = any(blob.id is not None for blob in batch.blobs.values())
+        older = {} if anew or not texts else store.embedded_chunks(self.connection, self.job.pool_id, list(texts))
+        made = [chunk_hash for chunk_hash in texts if chunk_hash not in older]
+        if self.encode is None or not made:
+            return Vectors({}, _NO_VECTORS, older)
+        array = self.encode([texts[chunk_hash] for chunk_hash in made])
+        return Vectors({chunk_hash: row for row, chunk_hash in enumerate(made)}, array, older)

@@ -1,0 +1,105 @@
+"""What a run has to do: the scan compared with the list that the last run left. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packhorse_indexing.lexemes import path_lexemes
+from packhorse_indexing.store.content import FileRow, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from packhorse_indexing.scan import FileEntry, Scan
+    from packhorse_indexing.store.content import StoredFile
+
+RACY_NS = 2_000_000_000
+"""A file modified so shortly before its scan may change again within the clock's resolution and look the same."""
+
+_INODES = (1 << 63) - 1
+UNKNOWN = Signature(None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """A file to read, and the signature to keep for it when it has been."""
+
+    path: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between a scan and the list.
+
+    `gone` are the listed paths that the scan did not find, `skipped` the rows of what the scan left out where they
+    are new or different, `todo` the files that are new or may have changed, `unchanged` the number of the others.
+    """
+
+    gone: list[str]
+    skipped: list[FileRow]
+    todo: list[Todo]
+    unchanged: int
+    total_skipped: int
+
+
+def make_plan(scan: Scan, stored: Mapping[str, StoredFile], *, now_ns: int, everything: bool) -> Plan:
+    """Compare a scan made at `now_ns` with the stored list; `everything`: trust no signature."""
+    todo, unchanged, content_skips = [], 0, 0
+    present = set()
+    skips = {storable(skip.path): skip.reason for skip in scan.skipped}
+    for entry in scan.files:
+        path = storable(entry.path)
+        if path != entry.path:
+            skips[path] = "encoding"
+            continue
+        present.add(path)
+        signature = signature_of(entry, now_ns)
+        before = stored.get(path)
+        if (
+            before is not None
+            and not everything
+            and not before.rebuild
+            and signature.mtime_ns is not None
+            and before.signature == signature
+        ):
+            unchanged += 1
+            content_skips += before.skipped is not None
+        else:
+            todo.append(Todo(path, signature))
+    skips = {path: reason for path, reason in skips.items() if path not in present}
+    changed = [
+        file_row(path, None, reason, UNKNOWN)
+        for path, reason in skips.items()
+        if (before := stored.get(path)) is None or before.skipped != reason
+    ]
+    gone = [path for path in stored if path not in present and path not in skips]
+    return Plan(gone, changed, todo, unchanged, len(skips) + content_skips)
+
+
+def signature_of(entry: FileEntry, now_ns: int) -> Signature:
+    """Return a scanned file's signature, or the empty one when it was modified too shortly before the scan."""
+    if entry.mtime_ns > now_ns - RACY_NS or entry.ctime_ns > now_ns - RACY_NS:
+        return UNKNOWN
+    return Signature(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode & _INODES)
+
+
+def file_row(path: str, blob_id: int | None, skipped: str | None, signature: Signature) -> FileRow:
+    """Return the row of a file."""
+    stem, dot, extension = path.rpartition("/")[2].rpartition(".")
+    return FileRow(path, extension.lower() if dot and stem else "", path_lexemes(path), blob_id, skipped, signature)
+
+
+def storable(path: str) -> str:
+    """Return a path as PostgreSQL can store it: without the surrogates that stand for bytes which are no UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return path
+
+
+def paths_of(todo: Iterable[Todo]) -> list[str]:
+    """Return the paths of files to read."""
+    return [one.path for one in todo]

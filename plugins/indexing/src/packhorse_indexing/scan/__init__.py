@@ -1,0 +1,24 @@
+"""Finding the files of a repository and reading them, without trusting any of it.
+
+Nothing that a repository holds is executed, no link is followed, and every file that is left out has a reason.
+"""
+
+from __future__ import annotations
+
+from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file, read_file_and_stat
+from packhorse_indexing.scan.model import FileEntry, Head, Limits, Scan, Skip
+from packhorse_indexing.scan.scanner import identify, scan
+
+__all__ = [
+    "FileEntry",
+    "Head",
+    "Limits",
+    "Scan",
+    "Skip",
+    "UnreadableFileError",
+    "identify",
+    "open_root",
+    "read_file",
+    "read_file_and_stat",
+    "scan",
+]

@@ -1,0 +1,148 @@
+"""The scan: which files of a folder are indexed, which are not and why, and where its history stands."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packhorse_indexing.scan import git, names
+from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file
+from packhorse_indexing.scan.ignore import TOOLS, Rules, parse
+from packhorse_indexing.scan.model import FileEntry, Limits, Scan, Skip
+from packhorse_indexing.scan.walk import shown, walk
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+_MAX_RULES = 1_000_000
+
+
+def scan(root: Path, limits: Limits | None = None, *, ignored: bool = False) -> Scan:
+    """List the files of a folder.
+
+    With git, what it tracks and what it would; without, or when git fails, a walk that obeys the same rules. With
+    `ignored`, what git ignores is reported too, which costs a second look at the folder; the rest always is.
+
+    Raises:
+        OSError: `root` is no folder that can be read.
+    """
+    limits = limits or Limits()
+    root = Path(os.path.realpath(root))
+    repository = git.find(root)
+    head = git.head(repository) if repository else None
+    root_fd = open_root(root)
+    try:
+        found, skipped = _list(root_fd, root, repository, limits, ignored)
+        sieve = _Sieve(root_fd, limits)
+        for path in found:
+            sieve.add(path)
+    finally:
+        os.close(root_fd)
+    identity = (
+        git.family(repository, head.revision, limits.git_seconds)
+        if repository and head
+        else f"folder:{shown(str(root))}"
+    )
+    return Scan(sieve.files, sorted(skipped + sieve.skipped, key=lambda skip: skip.path), head, identity)
+
+
+def identify(root: Path, limits: Limits | None = None) -> str:
+    """Return the `family` of a folder without scanning it."""
+    root = Path(os.path.realpath(root))
+    repository = git.find(root)
+    if repository is None:
+        return f"folder:{shown(str(root))}"
+    return git.family(repository, git.head(repository).revision, (limits or Limits()).git_seconds)
+
+
+def _list(
+    root_fd: int, root: Path, repository: git.Repository | None, limits: Limits, ignored: bool
+) -> tuple[list[str], list[Skip]]:
+    if repository is None:
+        return walk(root_fd)
+    try:
+        listed = git.list_files(repository, root, limits.git_seconds)
+        hidden = git.list_ignored(repository, root, limits.git_seconds) if ignored else []
+    except git.GitUnavailableError:
+        return walk(root_fd, base=_base(repository))
+    if not listed and root != repository.top:
+        return walk(root_fd)  # a folder that its own repository ignores was asked for all the same
+    return list(map(os.fsdecode, listed)), [Skip(shown(os.fsdecode(path)), "ignored") for path in hidden]
+
+
+def _base(repository: git.Repository) -> list[GitIgnoreSpec]:
+    texts = (git.read(path, _MAX_RULES) for path in git.excludes(repository))
+    return [parse(text.decode("utf-8", "surrogateescape").splitlines()) for text in texts if text]
+
+
+class _Sieve:
+    """Sorts paths into files to index and files left out."""
+
+    def __init__(self, root_fd: int, limits: Limits) -> None:
+        self._root_fd = root_fd
+        self._limits = limits
+        self._rules = Rules(root_fd, TOOLS)
+        self.files: list[FileEntry] = []
+        self.skipped: list[Skip] = []
+
+    def add(self, path: str) -> None:
+        """Take a path in, or note why it is left out; one that has vanished is neither."""
+        path = path.rstrip("/")
+        try:
+            status = os.stat(path, dir_fd=self._root_fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (OSError, ValueError):
+            self._skip(path, "unreadable")
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._add_repository(path)
+            return
+        reason = self._reason(path, status)
+        if reason is not None:
+            self._skip(path, reason)
+            return
+        self.files.append(FileEntry(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+    def _add_repository(self, folder: str) -> None:
+        """Take in a submodule or an embedded repository, which git lists as a folder."""
+        files, skipped = walk(self._root_fd, folder)
+        self.skipped += skipped
+        for path in files:
+            self.add(path)
+
+    def _skip(self, path: str, reason: str) -> None:
+        self.skipped.append(Skip(shown(path), reason))
+
+    def _reason(self, path: str, status: os.stat_result) -> str | None:
+        if not path.isascii() and _is_not_utf8(path):
+            return "encoding"
+        if stat.S_ISLNK(status.st_mode):
+            return "symlink"
+        if not stat.S_ISREG(status.st_mode):
+            return "special file"
+        tests = (
+            ("ignored", self._rules.ignores),
+            ("secret", self._is_secret),
+            ("generated", names.is_generated),
+        )
+        reason = next((reason for reason, test in tests if test(path)), None)
+        return reason or ("too large" if status.st_size > self._limits.max_bytes else None)
+
+    def _is_secret(self, path: str) -> bool:
+        if path.rpartition("/")[2].lower() not in names.MAY_HOLD_TOKENS:
+            return names.is_secret(path)
+        try:
+            return names.holds_token(read_file(self._root_fd, path))
+        except UnreadableFileError:
+            return True
+
+
+def _is_not_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

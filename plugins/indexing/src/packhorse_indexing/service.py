@@ -1,0 +1,220 @@
+"""The index as other plugins see it; ask for it with `context.service(Index)`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import psycopg
+
+from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
+from packhorse_indexing.models import (
+    Coverage,
+    EmbedderChangedError,
+    IndexResult,
+    Job,
+    Repository,
+    ResultStatus,
+    progress,
+)
+from packhorse_indexing.roots import resolve_root
+from packhorse_indexing.store import catalog
+from packhorse_indexing.store import jobs as job_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from packhorse.database.pool import Database
+    from packhorse_indexing.embedders import Embedder
+    from packhorse_indexing.jobs import Jobs, OnProgress
+    from packhorse_indexing.settings import IndexingSettings
+
+FORGET_SECONDS = 20.0
+
+
+class Index:
+    """The repositories and their state, indexing them, and the embedder for queries."""
+
+    def __init__(self, database: Database, settings: IndexingSettings, embedder: Embedder, jobs: Jobs) -> None:
+        self._database = database
+        self._settings = settings
+        self._jobs = jobs
+        self.embedder = embedder
+        """The configured embedder; compare its name with a repository's before comparing vectors."""
+
+    async def repositories(self) -> list[Repository]:
+        """Return every indexed folder, by path."""
+        async with self._database.connection() as connection:
+            return await catalog.repositories(connection)
+
+    async def find(self, reference: str) -> Repository:
+        """Return the repository that an id, an absolute path or the unique name of its folder means.
+
+        Raises:
+            NotFoundError: there is none.
+            InvalidInputError: several folders have this name.
+        """
+        async with self._database.connection() as connection:
+            found = await self._find(connection, reference)
+            known = found or await catalog.repositories(connection)
+        if not found:
+            names = ", ".join(one.path for one in known[:20]) or "nothing is indexed yet"
+            raise NotFoundError(
+                f"There is no indexed repository {reference!r}; indexed: {names}.",
+                remedy="Index its folder first with index_repository (`packhorse index PATH`).",
+            )
+        if len(found) > 1:
+            raise InvalidInputError(
+                f"Several repositories are named {reference}: {', '.join(one.path for one in found)}.",
+                remedy="Give the id or the path.",
+            )
+        return found[0]
+
+    async def _find(self, connection: psycopg.AsyncConnection[tuple[object, ...]], reference: str) -> list[Repository]:
+        if "\x00" in reference:
+            return []
+        try:
+            one = await catalog.repository_by_id(connection, UUID(reference))
+        except ValueError:
+            if not reference.startswith("/"):
+                return await catalog.repositories_by_name(connection, reference)
+            real = await asyncio.to_thread(_real, reference)
+            one = await catalog.repository_by_path(connection, real)
+        return [] if one is None else [one]
+
+    async def index(
+        self, path: str, *, force: bool = False, wait: float | None = None, on_progress: OnProgress | None = None
+    ) -> IndexResult:
+        """Bring the index of a folder up to date and return the result, or `running` after `wait` seconds.
+
+        Args:
+            path: its absolute path.
+            force: make everything anew that the repository lists, with the configured embedder.
+            wait: how long to wait; None: until it is done. Whoever stops waiting does not stop the job.
+            on_progress: told how far it is.
+
+        Raises:
+            InvalidInputError: the path may not be indexed.
+            NotFoundError: there is no such folder.
+            EmbedderChangedError: its vectors were made by another embedder and `force` is not given.
+        """
+        repository = await self._repository(path)
+        stored, configured = repository.embedder, self.embedder.name
+        if not force and (stored, repository.dimensions) != (configured, self.embedder.dimensions):
+            raise EmbedderChangedError(repository.path, stored, configured)
+        job_id = await self._jobs.request(repository.id, force=force)
+        job = await self._jobs.follow(job_id, wait, on_progress)
+        return await self._result(repository, job)
+
+    async def ensure_indexed(self, path: str, on_progress: OnProgress | None = None) -> Repository:
+        """Return the repository of a folder, indexing it first if it never was, however long that takes.
+
+        Raises:
+            NotFoundError: there is no such folder, or nothing in it to index.
+            InvalidInputError, EmbedderChangedError: as for `index`.
+        """
+        root = await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
+        async with self._database.connection() as connection:
+            repository = await catalog.repository_by_path(connection, root)
+        if repository is None or repository.indexed_at is None:
+            result = await self.index(root, on_progress=on_progress)
+            if result.status == "failed":
+                raise NotFoundError(f"{root} could not be indexed: {' '.join(result.errors)}")
+            repository = await self.find(str(result.repository_id))
+        return repository
+
+    async def coverage(self, repository_ids: Sequence[UUID]) -> list[Coverage]:
+        """Return how complete the index of each of these repositories is; one query of well under a millisecond."""
+        async with self._database.connection() as connection:
+            return await catalog.coverage(connection, repository_ids)
+
+    async def embed_query(self, text: str, stored: str | None = None) -> NDArray[np.float32]:
+        """Embed a question, shape (dimensions,), to compare with vectors that the embedder named `stored` made.
+
+        Raises:
+            EmbedderChangedError: that is another embedder than the configured one.
+            UnavailableError: the embedder does not answer.
+        """
+        if stored is not None and stored != self.embedder.name:
+            raise EmbedderChangedError("the repository", stored, self.embedder.name)
+        return await self.embedder.embed_query(text)
+
+    async def cancel(self, job_id: UUID) -> bool:
+        """Ask that a job stop after its present batch; what is committed stays. False when it is over already."""
+        return await self._jobs.cancel(job_id)
+
+    async def forget(self, reference: str) -> Repository:
+        """Remove a repository from the index, stopping its job; see `find` for what names it.
+
+        Raises:
+            ConflictError: its job does not stop.
+        """
+        repository = await self.find(reference)
+        async with self._database.connection() as connection:
+            await job_store.cancel_repository(connection, repository.id)
+        try:
+            async with self._database.connection(deadline=FORGET_SECONDS + 10) as connection:
+                await catalog.forget_repository(connection, repository, FORGET_SECONDS)
+        except psycopg.errors.LockNotAvailable:
+            raise ConflictError(
+                f"{repository.path} is still being indexed and was not removed.", remedy="Try again in a moment."
+            ) from None
+        return repository
+
+    async def _repository(self, path: str) -> Repository:
+        """Return the repository of a folder, adding it, and its pool, when it is new."""
+        from packhorse_indexing.scan import identify
+
+        root = await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
+        async with self._database.connection() as connection:
+            repository = await catalog.repository_by_path(connection, root)
+        if repository is None:
+            identity = await asyncio.to_thread(identify, Path(root))
+            async with self._database.connection() as connection:
+                await catalog.create_repository(
+                    connection, root, identity, self.embedder.name, self.embedder.dimensions
+                )
+                repository = await catalog.repository_by_path(connection, root)
+        if repository is None:
+            raise NotFoundError(f"{root} was removed from the index just now.")
+        return repository
+
+    async def _result(self, repository: Repository, job: Job) -> IndexResult:
+        covered = next(iter(await self.coverage([repository.id])), None)
+        end = job.finished_at or datetime.now(UTC)
+        errors = list(job.errors)
+        if job.status == "cancelled":
+            errors.append("It was cancelled; what was done until then stays, and the next run goes on from there.")
+        files = 0 if covered is None else covered.files_indexed
+        return IndexResult(
+            repository_id=repository.id,
+            job_id=job.id,
+            path=repository.path,
+            status=_result_status(job, files),
+            files_indexed=files,
+            files_skipped=job.files_skipped,
+            chunks_created=job.chunks_created,
+            duration_seconds=round((end - (job.started_at or job.requested_at)).total_seconds(), 3),
+            errors=errors,
+            progress=None if job.finished else progress(job),
+        )
+
+
+def _result_status(job: Job, files: int) -> ResultStatus:
+    match job.status:
+        case "queued" | "running":
+            return "running"
+        case "cancelled":
+            return "partial" if files else "failed"
+        case _:
+            return job.status
+
+
+def _real(path: str) -> str:
+    return str(Path(path).resolve())

@@ -1,0 +1,65 @@
+"""The settings of the indexing plugin, read from `PACKHORSE_INDEXING_<FIELD>`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from packhorse.settings import AbsolutePath, PluginSettings
+
+
+def _split_paths(value: object) -> object:
+    return [Path(part) for part in value.split(os.pathsep) if part.strip()] if isinstance(value, str) else value
+
+
+PathList = Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_split_paths)]
+"""Absolute paths in one setting, separated as in `PATH`."""
+
+
+class IndexingSettings(PluginSettings):
+    """How repositories are read, chunked and embedded."""
+
+    embedder: str = Field(
+        "static",
+        pattern=r"^[a-z][a-z0-9_-]{0,31}$",
+        description="what turns code into vectors: static (nothing leaves the machine), ollama, openai, "
+        "or one that another plugin registers",
+    )
+    embedder_model: str | None = Field(
+        None, min_length=1, description="the model's name at the embedding service; unset: the embedder's usual one"
+    )
+    embedder_url: str | None = Field(
+        None, pattern=r"^https?://", description="the embedding service's base URL; unset: the embedder's usual one"
+    )
+    embedder_api_key: SecretStr | None = Field(None, description="the key for the embedding service")
+    embedder_dimensions: int | None = Field(
+        None, ge=8, le=4000, description="the length of the vectors; unset: the model's usual one"
+    )
+    embedder_batch: int = Field(64, ge=1, le=2048, description="texts in one request to the embedding service")
+    embedder_concurrency: int = Field(4, ge=1, le=64, description="requests to the embedding service at the same time")
+    embedder_timeout: float = Field(60.0, gt=0, le=600, description="seconds to wait for the embedding service")
+    max_file_bytes: int = Field(
+        2_000_000, ge=1_000, le=50_000_000, description="files larger than this are listed as skipped, not indexed"
+    )
+    allowed_roots: PathList = Field(
+        (),
+        description=f"the only folders that may be indexed, with what is beneath them, separated by {os.pathsep!r}; "
+        "unset: any folder of yours but system folders, the home folder itself and its hidden credential folders",
+    )
+    retention_days: float = Field(
+        90.0, ge=0, le=3650, description="days that the content of deleted files is kept, in case it comes back"
+    )
+    wait_seconds: float = Field(
+        20.0, ge=0, le=600, description="seconds that index_repository waits before it answers `running`"
+    )
+
+    @model_validator(mode="after")
+    def _roots_exist(self) -> Self:
+        for root in self.allowed_roots:
+            if not root.is_dir():
+                raise ValueError(f"allowed_roots names {root}, which is no folder")
+        return self

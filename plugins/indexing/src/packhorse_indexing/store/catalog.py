@@ -1,0 +1,147 @@
+"""Pools and repositories: what there is, and how complete it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+from packhorse_indexing.models import Coverage, Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+
+POOL_LOCK = 0x7068_0001
+"""The class of the advisory locks that make a pool's worker the only one; the object is the pool's id."""
+
+_REPOSITORY = """
+SELECT r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, p.dimensions
+FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id
+"""
+
+
+async def repositories(connection: AsyncConnection[Any]) -> list[Repository]:
+    """Return every repository, by path."""
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(_REPOSITORY + "ORDER BY r.path")).fetchall()
+
+
+async def repository_by_id(connection: AsyncConnection[Any], repository_id: UUID) -> Repository | None:
+    """Return the repository with this id."""
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(_REPOSITORY + "WHERE r.id = %s", [repository_id])).fetchone()
+
+
+async def repository_by_path(connection: AsyncConnection[Any], path: str) -> Repository | None:
+    """Return the repository of this resolved path."""
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(_REPOSITORY + "WHERE r.path = %s", [path])).fetchone()
+
+
+async def repositories_by_name(connection: AsyncConnection[Any], name: str) -> list[Repository]:
+    """Return the repositories whose folder has this name."""
+    query = _REPOSITORY + "WHERE right(r.path, length(%(name)s) + 1) = '/' || %(name)s ORDER BY r.path"
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(query, {"name": name})).fetchall()
+
+
+async def create_repository(
+    connection: AsyncConnection[Any], path: str, identity: str, embedder: str, dimensions: int
+) -> None:
+    """Add the repository of this path, and its pool with its partitions when it is the family's first.
+
+    Two processes that add the same path or family at once get one of each.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [POOL_LOCK + 1, identity])
+    cursor = await connection.execute(
+        """
+        INSERT INTO indexing.pool (identity, embedder, dimensions) VALUES (%s, %s, %s)
+        ON CONFLICT (identity) DO NOTHING RETURNING id
+        """,
+        [identity, embedder, dimensions],
+    )
+    created = await cursor.fetchone()
+    if created is not None:
+        await connection.execute("SELECT indexing.create_partitions(%s)", [created[0]])
+    await connection.execute(
+        """
+        INSERT INTO indexing.repository (pool_id, path)
+        SELECT id, %s FROM indexing.pool WHERE identity = %s
+        ON CONFLICT (path) DO NOTHING
+        """,
+        [path, identity],
+    )
+
+
+async def coverage(connection: AsyncConnection[Any], repository_ids: Sequence[UUID]) -> list[Coverage]:
+    """Return how complete each of these repositories is, with its latest job."""
+    async with connection.cursor(row_factory=class_row(Coverage)) as cursor:
+        await cursor.execute(
+            """
+            SELECT r.id AS repository_id, r.files + r.skipped AS files, r.files AS files_indexed, r.chunks,
+                   r.chunks - r.pending AS embedded, r.indexed_at, j.id AS job_id, j.status AS job_status,
+                   j.phase AS job_phase, j.files_total AS job_files, j.files_done AS job_done,
+                   j.embed_total AS job_embed_total, j.embed_done AS job_embed_done
+            FROM indexing.repository r
+            LEFT JOIN LATERAL (
+                SELECT * FROM indexing.job WHERE repository_id = r.id ORDER BY requested_at DESC LIMIT 1
+            ) j ON true
+            WHERE r.id = ANY(%s)
+            ORDER BY r.path
+            """,
+            [list(repository_ids)],
+        )
+        return await cursor.fetchall()
+
+
+async def forget_repository(connection: AsyncConnection[Any], repository: Repository, lock_seconds: float) -> None:
+    """Remove a repository; its pool goes with the last one, and otherwise what only it listed is orphaned.
+
+    Waits up to `lock_seconds` for the pool's worker to leave.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: the worker did not leave in time.
+    """
+    await connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{int(lock_seconds * 1000)}ms"])
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [POOL_LOCK, repository.pool_id])
+    await connection.execute("DELETE FROM indexing.repository WHERE id = %s", [repository.id])
+    cursor = await connection.execute(
+        "SELECT NOT EXISTS (SELECT FROM indexing.repository WHERE pool_id = %s)", [repository.pool_id]
+    )
+    row = await cursor.fetchone()
+    if row is not None and row[0]:
+        await connection.execute("SELECT indexing.drop_partitions(%s)", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.pool WHERE id = %s", [repository.pool_id])
+    else:
+        await connection.execute(
+            """
+            UPDATE indexing.blob b SET orphaned_at = now()
+            WHERE pool_id = %s AND orphaned_at IS NULL
+              AND NOT EXISTS (SELECT FROM indexing.file f WHERE f.pool_id = b.pool_id AND f.blob_id = b.id)
+            """,
+            [repository.pool_id],
+        )
+
+
+async def pending(connection: AsyncConnection[Any]) -> list[tuple[str, int]]:
+    """Return (path, chunks) of the repositories with chunks that wait for their embedding."""
+    cursor = await connection.execute("SELECT path, pending FROM indexing.repository WHERE pending > 0 ORDER BY path")
+    return await cursor.fetchall()
+
+
+async def repositories_with_pending(connection: AsyncConnection[Any], embedder: str) -> list[UUID]:
+    """Return a repository of each of the embedder's pools in which chunks wait for it: one run embeds for the pool."""
+    cursor = await connection.execute(
+        """
+        SELECT DISTINCT ON (r.pool_id) r.id
+        FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id
+        WHERE r.pending > 0 AND p.embedder = %s ORDER BY r.pool_id, r.pending DESC
+        """,
+        [embedder],
+    )
+    return [repository_id for (repository_id,) in await cursor.fetchall()]

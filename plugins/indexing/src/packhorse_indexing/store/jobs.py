@@ -1,0 +1,117 @@
+"""Jobs as those see them who ask for one and follow it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+from packhorse_indexing.models import Job
+from packhorse_indexing.store.catalog import POOL_LOCK
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+
+_JOB = """
+SELECT id, repository_id, pool_id, status, force, phase, files_total, files_done, files_skipped, chunks_created,
+       embed_total, embed_done, errors, requested_at, started_at, heartbeat_at, finished_at
+FROM indexing.job
+"""
+
+# An advisory lock with two keys of 32 bits shows them as unsigned in classid and objid, with objsubid 2.
+_LOCKED = """
+EXISTS (
+    SELECT FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.classid = %(lock)s::bigint::oid AND l.objid = {pool}::oid
+)
+"""
+_HAS_WORKER = "SELECT " + _LOCKED.format(pool="%(pool)s")
+_ABANDONED = """
+SELECT DISTINCT j.pool_id FROM indexing.job j WHERE j.status IN ('queued', 'running') AND NOT
+""" + _LOCKED.format(pool="j.pool_id")
+
+
+async def request(connection: AsyncConnection[Any], repository_id: UUID, *, force: bool) -> UUID | None:
+    """Return the id of the repository's unfinished job, or of a new one; None when the repository is gone.
+
+    A job that has not begun is made to force when asked; one that runs without force is followed by another.
+    """
+    cursor = await connection.execute(
+        "SELECT pool_id FROM indexing.repository WHERE id = %s FOR NO KEY UPDATE", [repository_id]
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    cursor = await connection.execute(
+        """
+        SELECT id, status, force FROM indexing.job
+        WHERE repository_id = %s AND status IN ('queued', 'running') AND NOT cancel
+        ORDER BY status = 'queued' DESC, requested_at
+        """,
+        [repository_id],
+    )
+    unfinished: list[tuple[UUID, str, bool]] = await cursor.fetchall()
+    for job_id, status, forced in unfinished:
+        if forced or not force:
+            return job_id
+        if status == "queued":
+            await connection.execute("UPDATE indexing.job SET force = true WHERE id = %s", [job_id])
+            return job_id
+    cursor = await connection.execute(
+        "INSERT INTO indexing.job (repository_id, pool_id, status, force) VALUES (%s, %s, 'queued', %s) RETURNING id",
+        [repository_id, row[0], force],
+    )
+    created: tuple[UUID] | None = await cursor.fetchone()
+    return None if created is None else created[0]
+
+
+async def follow(connection: AsyncConnection[Any], job_id: UUID) -> tuple[Job, bool] | None:
+    """Return the job and whether its pool has a worker; None when the job is gone with its repository."""
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        job = await (await cursor.execute(_JOB + "WHERE id = %s", [job_id])).fetchone()
+    if job is None:
+        return None
+    locks = await connection.execute(_HAS_WORKER, {"lock": POOL_LOCK, "pool": job.pool_id})
+    row = await locks.fetchone()
+    return job, bool(row and row[0])
+
+
+async def abandoned_pools(connection: AsyncConnection[Any]) -> list[int]:
+    """Return the pools with unfinished jobs and no worker."""
+    cursor = await connection.execute(_ABANDONED, {"lock": POOL_LOCK})
+    return [pool for (pool,) in await cursor.fetchall()]
+
+
+async def cancel(connection: AsyncConnection[Any], job_id: UUID) -> bool:
+    """Ask that a job stop after its present batch; False when it has finished or never was."""
+    cursor = await connection.execute(
+        "UPDATE indexing.job SET cancel = true WHERE id = %s AND status IN ('queued', 'running')", [job_id]
+    )
+    return cursor.rowcount > 0
+
+
+async def cancel_repository(connection: AsyncConnection[Any], repository_id: UUID) -> None:
+    """Ask that whatever a repository's jobs do stop."""
+    await connection.execute(
+        "UPDATE indexing.job SET cancel = true WHERE repository_id = %s AND status IN ('queued', 'running')",
+        [repository_id],
+    )
+
+
+async def stuck(connection: AsyncConnection[Any], seconds: float) -> list[tuple[str, float]]:
+    """Return (path, seconds since its last sign) of the jobs that gave none for that long."""
+    cursor = await connection.execute(
+        """
+        SELECT r.path, extract(epoch FROM now() - coalesce(j.heartbeat_at, j.requested_at))::float8 AS silent
+        FROM indexing.job j JOIN indexing.repository r ON r.id = j.repository_id
+        WHERE j.status IN ('queued', 'running')
+          AND now() - coalesce(j.heartbeat_at, j.requested_at) > make_interval(secs => %s)
+        ORDER BY silent DESC
+        """,
+        [seconds],
+    )
+    return await cursor.fetchall()

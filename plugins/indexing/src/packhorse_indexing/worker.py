@@ -1,0 +1,192 @@
+"""The process that indexes: `python -m packhorse_indexing.worker`, one at a time for a pool.
+
+It is told what to do on its standard input, inherits nothing else of its starter, and lives on when that dies. Its
+order is JSON: the core's and the plugin's settings and the pool's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from loguru import logger
+
+from packhorse.database import connect, lease
+from packhorse.errors import PackhorseError
+from packhorse.log import logging_to_file
+from packhorse.settings import CoreSettings
+from packhorse_indexing.collection import keep_pool
+from packhorse_indexing.embedding import create_embedder
+from packhorse_indexing.pending import embed_pending
+from packhorse_indexing.pipeline import CancelledRunError, Run
+from packhorse_indexing.settings import IndexingSettings
+from packhorse_indexing.store import upkeep, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from psycopg import Connection
+
+    from packhorse_indexing.embedders import Embedder
+    from packhorse_indexing.store.work import Work
+
+MAX_ADDRESS_SPACE = 4 << 30
+"""Bytes after which allocations fail, so that a parser bomb ends this process and not the machine's others."""
+
+MAX_ATTEMPTS = 5
+"""Workers that may take a job over without any progress before it fails."""
+
+MAX_RECONNECTS = 30
+"""Seconds that a worker waits for a database that went away, before it leaves the job to another."""
+
+_SESSION = """
+SELECT set_config('synchronous_commit', 'off', false),
+       -- A bulk load outruns the statistics; every query here is by key.
+       set_config('enable_seqscan', 'off', false),
+       set_config('statement_timeout', '10min', false),
+       set_config('idle_in_transaction_session_timeout', '10min', false)
+"""
+
+
+def main() -> int:
+    """Read the order from standard input, work until the pool has no more jobs, and return the exit status."""
+    order = json.load(sys.stdin)
+    core, settings = CoreSettings(**order["core"]), IndexingSettings(**order["settings"])
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        soft = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    with logging_to_file(core):
+        return _serve(core, settings, order["pool"])
+
+
+def _serve(core: CoreSettings, settings: IndexingSettings, pool_id: int) -> int:
+    """Work for the pool, and come back when the database does."""
+    lost_at: float | None = None
+    while True:
+        try:
+            with lease(core) as address, connect(address) as connection, asyncio.Runner() as runner:
+                lost_at = None
+                connection.autocommit = True
+                connection.execute(_SESSION)
+                Worker(connection, core, settings, runner.run).serve(pool_id)
+                return 0
+        except (psycopg.OperationalError, PackhorseError) as error:
+            lost_at = lost_at or time.monotonic()
+            if time.monotonic() - lost_at > MAX_RECONNECTS:
+                logger.error("The worker of pool {} gives up: {}", pool_id, error)
+                return 1
+            logger.warning("The worker of pool {} lost its database and tries again: {}", pool_id, error)
+            time.sleep(0.5)
+
+
+class Worker:
+    """A worker with its connection; `run` waits for a coroutine."""
+
+    def __init__(
+        self, connection: Connection[Any], core: CoreSettings, settings: IndexingSettings, run: Callable[..., Any]
+    ) -> None:
+        self.connection = connection
+        self.core = core
+        self.settings = settings
+        self._run = run
+
+    def serve(self, pool_id: int) -> None:
+        """Do the pool's jobs until there are none, unless it has a worker."""
+        while work.lock_pool(self.connection, pool_id):
+            try:
+                while (job := work.next_job(self.connection, pool_id, os.getpid())) is not None:
+                    self.do(job)
+                keep_pool(self.connection, pool_id, self.settings.retention_days)
+            finally:
+                if not self.connection.broken:
+                    work.unlock_pool(self.connection, pool_id)
+            # A job that came while we held the lock had nobody else to start a worker for it.
+            if not work.has_jobs(self.connection, pool_id):
+                return
+
+    def do(self, job: Work) -> None:
+        """Do one job and record how it ended."""
+        start = time.monotonic()
+        if job.attempts > MAX_ATTEMPTS:
+            message = f"{MAX_ATTEMPTS} workers died of this job without progress; their log says more."
+            self._finish(job, "failed", [message])
+            return
+        if job.isolating:
+            job.poisonous.extend(job.suspects)
+            job.suspects.clear()
+            work.poison(self.connection, job.id, job.poisonous)
+        try:
+            status, errors = self._index(job)
+        except CancelledRunError:
+            status, errors = "cancelled", []
+        except PackhorseError as error:
+            status, errors = "failed", [str(error)]
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who follow the job must be told
+            logger.exception("Indexing {} failed", job.path)
+            status, errors = "failed", [f"It stopped at a defect ({type(error).__name__}); the log says more."]
+        self._finish(job, status, errors)
+        logger.info("Indexing {} ended as {} in {:.2f} s", job.path, status, time.monotonic() - start)
+
+    def _finish(self, job: Work, status: str, errors: list[str]) -> None:
+        with self.connection.transaction():
+            # What a client is told is on disk, with all that was committed before it.
+            self.connection.execute("SET LOCAL synchronous_commit = on")
+            work.finish(self.connection, job.id, status, errors)
+
+    def _index(self, job: Work) -> tuple[str, list[str]]:
+        with self._embedder() as embedder:
+            encode_now = getattr(embedder, "encode_documents", None)
+
+            def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+                vectors: NDArray[np.float32] = self._run(embedder.embed_documents(texts))
+                return vectors
+
+            run = Run(
+                self.connection,
+                job,
+                (embedder.name, embedder.dimensions),
+                encode_now,
+                max_file_bytes=self.settings.max_file_bytes,
+            )
+            found = run.index()
+            with self.connection.transaction():
+                upkeep.update_orphans(self.connection, job.pool_id)
+            embed_pending(run, encode, self.settings.embedder_batch * self.settings.embedder_concurrency)
+        head = found.head
+        files, pending = upkeep.repository_counts(self.connection, job.repository_id)
+        if not files:
+            return "failed", [*run.errors, _nothing(job.path, upkeep.skip_reasons(self.connection, job.repository_id))]
+        branch, revision = (head.branch, head.revision) if head else (None, None)
+        upkeep.complete_repository(self.connection, job.repository_id, branch, revision)
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items())
+        logger.info("Indexed {}: {} files; seconds: {}", job.path, files, stages)
+        return "partial" if run.errors or pending else "success", run.errors
+
+    @contextmanager
+    def _embedder(self) -> Iterator[Embedder]:
+        embedder = create_embedder(self.core, self.settings)
+        try:
+            yield embedder
+        finally:
+            self._run(embedder.aclose())
+
+
+def _nothing(path: str, reasons: Sequence[tuple[str, int]]) -> str:
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return f"{path} has no file to index" + (f"; left out: {why}." if why else ".")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The plain data between retrieval and ranking: chunks that may answer, and the files that they stand in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from packhorse_search.fuse import Evidence
+
+
+class ChunkKey(NamedTuple):
+    """A chunk's identity in the whole index."""
+
+    pool_id: int
+    chunk_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a repository; `lexemes` are those of its path."""
+
+    repository_id: UUID
+    path: str
+    language: str
+    lexemes: frozenset[str]
+    blob_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A name that a chunk defines, as written, and what it is, such as a class or a function."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer, in one file that contains it, with the evidence of the retrievals.
+
+    `hash` stands for its text. `content` is that text where nothing is known of what the file defines and the query
+    names something, and empty elsewhere.
+    """
+
+    key: ChunkKey
+    file: File
+    kind: str
+    symbol: str | None
+    scope: str | None
+    start_line: int
+    end_line: int
+    hash: bytes
+    evidence: Evidence
+    definitions: tuple[Definition, ...] = ()
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatistics:
+    """How many files are searched, and in how many of their paths each lexeme of the query occurs."""
+
+    files: int = 0
+    frequencies: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,88 @@
+"""Whether a chunk defines a name: by the index's definitions, or by the text where the language has no parser.
+
+The text is read by two general rules that hold over the languages we know: a definition is a keyword, perhaps a
+receiver or type parameters, and the name; or, without a keyword, a line that begins with modifiers and types, names
+something, opens a parameter list and is no statement.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packhorse_search.candidates import Candidate
+
+TYPE, CALLABLE, VALUE, PART = 1.0, 0.8, 0.5, 0.3
+"""How likely the place that defines a name as such is what is asked for."""
+
+OTHER_CASE = 0.5
+"""The factor for a name that differs in upper and lower case only."""
+
+_STRENGTHS = {
+    TYPE: "class struct interface trait enum union type typedef object module defmodule namespace record protocol"
+    " newtype data actor annotation concept defprotocol typealias mixin contract service message schema table view",
+    CALLABLE: "def defp defmacro defmacrop defguard fn func fun function sub proc macro_rules macro define method"
+    " constructor procedure rule section key",
+    VALUE: "const let var val static property field constant variable declaration",
+    PART: "impl extension instance",
+}
+_STRENGTH = {word: strength for strength, words in _STRENGTHS.items() for word in words.split()}
+_QUALIFIER = re.compile(r".*(?:\.|::)")
+_KEYWORD = "|".join(word for word in _STRENGTH if word not in _STRENGTHS[PART].split())
+_BEFORE = re.compile(
+    rf"(?:^|[\s#@])(?P<keyword>{_KEYWORD})!?(?:\s*\([^()]*\))?(?:\s*<[^<>]*>)?[\s*&]+(?:[\w$]+(?:<[^<>]*>)?(?:\.|::))*$"
+)
+_AFTER = re.compile(
+    r"\s*(?:::\s|=\s*(?:async\s+)?(?:function\b|\([^()]*\)\s*(?::[^=]+)?=>|\w+\s*=>|class\b|lambda\b)|:\s*function\b|\(\)\s*\{)"
+)
+_TYPED_BEFORE = re.compile(r"^(?: {0,4}|\t)(?:[\w*&<>\[\],.:?@]+[ \t]+)+[*&]*$")
+_TYPED_AFTER = re.compile(r"(?:<[^<>()]*>)?\([^;]*$")
+_STATEMENT = re.compile(
+    r"^\s*(?:return|else|new|throw|await|if|for|while|case|yield|in|not|and|or|assert|raise|import|use)\b"
+)
+
+
+def definition_strength(names: Iterable[str], candidate: Candidate) -> float:
+    """Return how surely, in 0..1, the chunk defines one of these names; the strongest name counts."""
+    return max((_strength(name, candidate) for name in names), default=0.0)
+
+
+def _strength(name: str, candidate: Candidate) -> float:
+    folded = name.lower()
+    listed = [
+        _STRENGTH.get(definition.kind, CALLABLE) * (1.0 if last == name else OTHER_CASE)
+        for definition in candidate.definitions
+        if (last := _QUALIFIER.sub("", definition.name)).lower() == folded
+    ]
+    return max(listed) if listed else _read(name, candidate.content) if candidate.content else 0.0
+
+
+def _read(name: str, content: str) -> float:
+    best = 0.0
+    for match in _occurrences(name).finditer(content):
+        start = content.rfind("\n", 0, match.start()) + 1
+        end = content.find("\n", match.end())
+        before, after = content[start : match.start()], content[match.end() : end if end >= 0 else None]
+        strength = _line_strength(before, after)
+        best = max(best, strength if match.group() == name else strength * OTHER_CASE)
+    return best
+
+
+def _line_strength(before: str, after: str) -> float:
+    keyword = _BEFORE.search(before)
+    if keyword:
+        return _STRENGTH[keyword["keyword"]]
+    if not before.strip() and _AFTER.match(after):
+        return CALLABLE
+    if _TYPED_BEFORE.match(before) and _TYPED_AFTER.match(after) and not _STATEMENT.match(before):
+        return CALLABLE
+    return 0.0
+
+
+@lru_cache(maxsize=256)
+def _occurrences(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w$]){re.escape(name)}(?![\w$])", re.IGNORECASE)

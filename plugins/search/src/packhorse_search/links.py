@@ -1,0 +1,46 @@
+"""The open tasks that touch a result, asked of whoever implements the hook `task_links`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from packhorse_search.answer import TaskLink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from packhorse.context import PluginContext
+
+PATIENCE = 0.5
+"""Seconds to wait for all implementations of the hook together; an answer without tasks beats a late one."""
+
+MAX_LINKS = 5
+"""Tasks that are named for one file."""
+
+
+async def task_links(
+    context: PluginContext, repository_path: str, paths: Sequence[str], branch: str | None
+) -> dict[str, list[TaskLink]]:
+    """Return the tasks that touch each path; nothing from an implementation that fails or takes too long."""
+    found: dict[str, list[TaskLink]] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for plugin, result in context.call_hook(
+                "task_links", repository_path=repository_path, paths=list(paths), branch=branch
+            ):
+                try:
+                    _add(found, await result if inspect.isawaitable(result) else result)
+                except Exception as error:  # noqa: BLE001 - another plugin's failure must not cost the answer
+                    context.logger.warning("task_links of {plugin} failed: {error!r}", plugin=plugin, error=error)
+    except TimeoutError:
+        context.logger.warning("task_links took longer than {seconds} s", seconds=PATIENCE)
+    return found
+
+
+def _add(found: dict[str, list[TaskLink]], links: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    for path, tasks in links.items():
+        known = found.setdefault(path, [])
+        for task in tasks[: MAX_LINKS - len(known)]:
+            known.append(TaskLink(id=str(task["id"]), title=str(task["title"]), status=str(task["status"])))

@@ -1,0 +1,134 @@
+"""Ranking: what each chunk and its file have to do with the query, summed, and the best of each file first.
+
+The signals of a chunk (its words, its meaning, what it defines) and those of its file (its path, its other matching
+chunks) are in 0..1; `weights` says what each is worth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packhorse_indexing.lexemes import lexemes
+from packhorse_search.definitions import definition_strength
+from packhorse_search.kinds import FileKind, file_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from packhorse_search.candidates import Candidate, File, PathStatistics
+    from packhorse_search.query import Query
+    from packhorse_search.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate in its place. `score` is in 0..1; `signals` are the weighed parts that it was summed from."""
+
+    candidate: Candidate
+    score: float
+    kind: FileKind
+    signals: Mapping[str, float]
+
+
+def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatistics, weights: Weights) -> list[Ranked]:
+    """Order the candidates, best first; every candidate stays in the list."""
+    if not candidates:
+        return []
+    chunk_signals = [_chunk_signals(query, candidate, weights) for candidate in candidates]
+    by_file: dict[File, list[int]] = defaultdict(list)
+    for i, candidate in enumerate(candidates):
+        by_file[candidate.file].append(i)
+    path_scores = {file: path_score(query, file, statistics, weights) for file in by_file}
+    best_path = max(path_scores.values()) or 1.0
+    ranked = []
+    for file, members in by_file.items():
+        members.sort(key=lambda i: -sum(chunk_signals[i].values()))
+        signals = {
+            "path": weights.path * path_scores[file] / best_path,
+            "file name": _file_name(query, file, weights),
+            "file": weights.coherence * _coherence([sum(chunk_signals[i].values()) for i in members[1:]], weights),
+        }
+        kind = file_kind(file.path)
+        factor = 1.0 if kind in query.wanted else weights.kinds[kind]
+        for place, i in enumerate(members):
+            parts = {name: value * factor for name, value in (chunk_signals[i] | signals).items() if value > 0}
+            ranked.append((sum(parts.values()) * weights.spread**place, candidates[i], kind, parts))
+    ranked.sort(key=lambda entry: (-entry[0], entry[1].file.path, entry[1].start_line))
+    most = _most(weights)
+    return [Ranked(candidate, min(1.0, score / most), kind, parts) for score, candidate, kind, parts in ranked]
+
+
+def path_score(query: Query, file: File, statistics: PathStatistics, weights: Weights) -> float:
+    """Return how much of the query the path names: a sum over words, rare ones weighing more."""
+    stem = frozenset(lexemes(_stem(file.path)))
+    total = 0.0
+    for word, forms in query.forms.items():
+        found = {word} & file.lexemes or forms & file.lexemes
+        if not found:
+            continue
+        strength = 1.0 if word in found else weights.related_path
+        if not found & stem:
+            strength *= weights.directory_share
+        frequency = max(statistics.frequencies.get(lexeme, 1) for lexeme in found)
+        total += strength * math.log1p((max(0, statistics.files - frequency) + 0.5) / (frequency + 0.5))
+    return total
+
+
+def _chunk_signals(query: Query, candidate: Candidate, weights: Weights) -> dict[str, float]:
+    return {
+        "words": weights.lexical * candidate.evidence.words,
+        "meaning": weights.cosine * candidate.evidence.meaning,
+        "definition": weights.definition * definition_strength(query.names, candidate),
+        "symbol": weights.symbol * _symbol_match(query, candidate),
+    }
+
+
+def _symbol_match(query: Query, candidate: Candidate) -> float:
+    """Return the share of the query's words in the best of the chunk's names, less where the name says more."""
+    names = {definition.name for definition in candidate.definitions} | (
+        {candidate.symbol} if candidate.symbol else set()
+    )
+    return max((_overlap(query, name) for name in names), default=0.0)
+
+
+def _overlap(query: Query, name: str) -> float:
+    parts = set(lexemes(name))
+    found = parts & query.vocabulary.keys()
+    if not found:
+        return 0.0
+    words = {query.vocabulary[part] for part in found}
+    return len(words) / len(query.words) * math.sqrt(len(found) / len(parts))
+
+
+def _file_name(query: Query, file: File, weights: Weights) -> float:
+    stem = _stem(file.path)
+    parts = set(lexemes(stem))
+    covered = len(parts & query.vocabulary.keys()) / len(parts) if parts else 0.0
+    named = any(_folded(stem) == _folded(name) for name in query.names)
+    return weights.stem * covered + weights.named_file * named
+
+
+def _coherence(scores: Iterable[float], weights: Weights) -> float:
+    """Sum the scores of a file's other chunks, best first, each worth less than the one before."""
+    depth = weights.coherence_depth
+    return sum(score * weights.coherence_decay ** (i + 1) for i, score in zip(range(depth), scores, strict=False))
+
+
+def _most(weights: Weights) -> float:
+    """Return the score of a chunk that matches in every way, without other chunks beside it."""
+    return (
+        weights.lexical + weights.cosine + weights.definition + weights.symbol
+        + weights.path + weights.stem + weights.named_file
+    )  # fmt: skip
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name[:1] + name[1:].partition(".")[0]
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()

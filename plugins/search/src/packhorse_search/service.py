@@ -1,0 +1,188 @@
+"""The one way in: a request goes through parsing, retrieval, fusion and ranking, and comes out as an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packhorse.errors import InvalidInputError, UnavailableError
+from packhorse_search import assemble, query, scope, store
+from packhorse_search.answer import SearchAnswer
+from packhorse_search.candidates import Candidate, ChunkKey, File
+from packhorse_search.fuse import Evidence, fuse
+from packhorse_search.lexical import query_weights
+from packhorse_search.rank import rank
+from packhorse_search.retrieve import retrieve
+from packhorse_search.weights import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from packhorse.context import PluginContext
+    from packhorse_indexing.service import Index
+    from packhorse_search.query import Query
+    from packhorse_search.rank import Ranked
+    from packhorse_search.retrieve import Retrieved
+    from packhorse_search.scope import Scope
+    from packhorse_search.weights import Weights
+
+MAX_RESULTS = 50
+MAX_CONTEXT_LINES = 10
+_POOLS_AT_ONCE = 4
+"""Pools that one search reads at the same time, each over its own connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked. `repository` is an id, a path or a folder's name; None searches everything that is indexed."""
+
+    query: str
+    repository: str | None = None
+    file_type: str | None = None
+    directory: str | None = None
+    limit: int = 10
+    context_lines: int = 0
+    explain: bool = False
+
+
+class Search:
+    """Search over the index of the indexing plugin; it keeps nothing between two requests."""
+
+    def __init__(self, context: PluginContext, index: Index, weights: Weights = DEFAULT) -> None:
+        self._context = context
+        self._index = index
+        self._weights = weights
+
+    async def search(self, request: Request) -> SearchAnswer:
+        """Answer a request.
+
+        Raises:
+            InvalidInputError: the query, a filter or a limit cannot be meant.
+            NotFoundError: the repository does not exist, or nothing is indexed.
+            DatabaseError: the database is gone, frozen or refuses.
+        """
+        started = time.perf_counter()
+        _check(request)
+        asked = query.parse(request.query)
+        where = await scope.choose(
+            self._index, request.repository, file_type=request.file_type, directory=request.directory
+        )
+        vectors, warnings = await self._vectors(asked, where)
+        found = await self._retrieve(asked, where, vectors)
+        async with self._context.database.connection() as connection:
+            statistics = await store.path_statistics(
+                connection,
+                [repository.id for repository in where.repositories],
+                list(query_weights(asked, self._weights)),
+                where.files,
+            )
+        ranked = _once(await asyncio.to_thread(rank, asked, _candidates(found), statistics, self._weights))
+        results = await assemble.results(
+            self._context, asked, where, ranked[: request.limit], request.context_lines, explain=request.explain
+        )
+        if not ranked and not where.filter.is_empty:
+            warnings = [*warnings, await self._filter_hint(where)]
+        return SearchAnswer(
+            results=results,
+            total_count=len(ranked),
+            latency_ms=round((time.perf_counter() - started) * 1000, 1),
+            index=where.notes(),
+            warnings=[*where.warnings(), *warnings],
+        )
+
+    async def _vectors(self, asked: Query, where: Scope) -> tuple[dict[int, NDArray[np.float32]], list[str]]:
+        """Return the query's embedding for each pool that it can be compared with, and what stands in the way."""
+        configured = self._index.embedder
+        usable = {}
+        warnings = []
+        for repository in where.repositories:
+            if repository.embedder == configured.name and repository.dimensions == configured.dimensions:
+                usable[repository.pool_id] = repository
+            else:
+                warnings.append(
+                    f"{repository.path} is searched by words only: it was embedded with {repository.embedder}, "
+                    f"and {configured.name} is configured. Index it again with force_reindex=true."
+                )
+        if not usable:
+            return {}, warnings
+        try:
+            vector = await self._index.embed_query(asked.text)
+        except UnavailableError as error:
+            return {}, [*warnings, f"Searched by words only: {error}"]
+        if not vector.any():
+            return {}, warnings
+        return dict.fromkeys(usable, vector), warnings
+
+    async def _retrieve(self, asked: Query, where: Scope, vectors: dict[int, NDArray[np.float32]]) -> list[Retrieved]:
+        slots = asyncio.Semaphore(_POOLS_AT_ONCE)
+
+        async def one(area: store.Area) -> Retrieved:
+            async with slots, self._context.database.connection() as connection:
+                return await retrieve(connection, asked, area, vectors.get(area.pool_id), self._weights)
+
+        areas = where.areas
+        if len(areas) == 1:
+            return [await one(areas[0])]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(area)) for area in areas]
+        return [task.result() for task in tasks]
+
+    async def _filter_hint(self, where: Scope) -> str:
+        async with self._context.database.connection() as connection:
+            files = sum([await store.file_count(connection, area) for area in where.areas])
+        if files:
+            return f"The filters pass {files} files, and none of them matches."
+        return "No indexed file passes the filters; directory is relative to the repository's root."
+
+
+def _check(request: Request) -> None:
+    if not 1 <= request.limit <= MAX_RESULTS:
+        raise InvalidInputError(f"limit is {request.limit}; it may be 1 to {MAX_RESULTS}.")
+    if not 0 <= request.context_lines <= MAX_CONTEXT_LINES:
+        raise InvalidInputError(f"context_lines is {request.context_lines}; it may be 0 to {MAX_CONTEXT_LINES}.")
+
+
+def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
+    """Fuse what the pools offer, over all of them at once, so that their scores compare."""
+    evidence = fuse(
+        {ChunkKey(pool.pool_id, chunk): score for pool in found for chunk, score in pool.lexical.items()},
+        {ChunkKey(pool.pool_id, chunk): cosine for pool in found for chunk, cosine in pool.cosines.items()},
+    )
+    candidates = []
+    for pool in found:
+        for row in pool.rows:
+            key = ChunkKey(pool.pool_id, row.chunk_id)
+            candidates.append(
+                Candidate(
+                    key=key,
+                    file=File(row.repository_id, row.path, row.language, frozenset(row.path_lexemes), row.blob_id),
+                    kind=row.kind,
+                    symbol=row.symbol,
+                    scope=row.scope,
+                    start_line=row.start_line,
+                    end_line=row.end_line,
+                    hash=row.hash,
+                    evidence=evidence.get(key, Evidence(0.0, 0.0)),
+                    definitions=tuple(pool.definitions.get(row.chunk_id, ())),
+                    content=pool.contents.get(row.chunk_id, ""),
+                )
+            )
+    return candidates
+
+
+def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Keep the best place of each text: copies of a file and worktrees of a repository give the same one again."""
+    seen: set[object] = set()
+    kept = []
+    for entry in ranked:
+        candidate = entry.candidate
+        marks = {candidate.key, (candidate.file.path, candidate.hash)}
+        if seen.isdisjoint(marks):
+            kept.append(entry)
+        seen |= marks
+    return kept

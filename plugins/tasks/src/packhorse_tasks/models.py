@@ -1,0 +1,143 @@
+"""What a task is made of: the shapes that tools return, commands print and exports hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Status = Literal["need to be done", "in-progress", "complete"]
+Priority = Literal["critical", "high", "medium", "low"]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+
+
+def _iso(moment: object) -> object:
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.astimezone(UTC).isoformat() if isinstance(moment, datetime) else moment
+
+
+def _iso_date(day: object) -> object:
+    return day.isoformat() if isinstance(day, date) else day
+
+
+Timestamp = Annotated[str, BeforeValidator(_iso)]
+"""ISO 8601 in UTC with the offset `+00:00`, as the contract has it (pydantic alone would write `Z`)."""
+Day = Annotated[str, BeforeValidator(_iso_date)]
+"""ISO 8601 calendar date, `YYYY-MM-DD`."""
+Identifier = Annotated[str, BeforeValidator(str)]
+"""A UUID as text."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StatusChange(_Model):
+    """One change of a task's status."""
+
+    from_status: Status
+    to_status: Status
+    changed_at: Timestamp
+
+
+class Comment(_Model):
+    """A remark on a task."""
+
+    author: str
+    body: str
+    created_at: Timestamp
+
+
+class Link(_Model):
+    """Another task, as little as one must know of it."""
+
+    id: Identifier
+    title: str
+    status: Status
+
+
+class Place(_Model):
+    """A piece of code that a task is about; `score` runs from 0 to 1."""
+
+    path: str
+    start_line: int
+    end_line: int
+    symbol: str | None = None
+    score: float
+
+
+class Task(_Model):
+    """A whole task: the contract's fields first, then ours."""
+
+    id: Identifier
+    title: str
+    description: str | None
+    notes: str | None
+    status: Status
+    created_at: Timestamp
+    updated_at: Timestamp
+    planning_references: list[str]
+    branches: list[str]
+    commits: list[str]
+    status_history: list[StatusChange]
+    number: int
+    version: int
+    priority: Priority
+    labels: list[str]
+    parent: Link | None
+    subtasks: list[Link]
+    depends_on: list[Link]
+    blocked: bool
+    assignee: str | None
+    due_date: Day | None
+    acceptance_criteria: list[str]
+    symbols: list[str]
+    comments: list[Comment]
+    repository: str | None
+    missing_references: list[str] = []
+    claimed_by: str | None
+    claimed_until: Timestamp | None
+    deleted_at: Timestamp | None
+    code: list[Place] | None = None
+    hint: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the task is still to be done: neither complete nor deleted."""
+        return self.status != "complete" and self.deleted_at is None
+
+
+class TaskSummary(_Model):
+    """A task in a listing: what is unremarkable (no assignee, medium priority, not blocked) is left out."""
+
+    id: Identifier
+    title: str
+    status: Status
+    priority: Priority | None = None
+    assignee: str | None = None
+    claimed_by: str | None = None
+    due_date: Day | None = None
+    labels: list[str] | None = None
+    blocked: Literal[True] | None = None
+
+
+class TaskList(_Model):
+    """A page of tasks; `total_count` counts all that match, `next_offset` is where the next page starts, if any."""
+
+    tasks: list[Task] | list[TaskSummary]
+    total_count: int
+    next_offset: int | None = None
+    note: str | None = None
+
+
+class AuditEntry(_Model):
+    """One recorded change: `changes` maps a field to its old and its new value."""
+
+    version: int
+    actor: str
+    changes: dict[str, list[object]]
+    changed_at: Timestamp

@@ -1,0 +1,196 @@
+"""The tracker's SQL, whole. Each function runs in the transaction of the connection that it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+
+Row = dict[str, Any]
+
+# A whole task; of its comments the last 20 and of its status changes the last 100.
+TASK = """
+SELECT t.id, t.number, t.version, t.title, t.description, t.notes, t.status, t.priority::text, t.labels, t.assignee,
+    t.due_date, t.acceptance_criteria, t.repository, t.planning_references, t.symbols, t.branches, t.commits,
+    t.claimed_by, t.claimed_until, t.created_at, t.updated_at, t.deleted_at,
+    t.blocked,
+    (SELECT json_build_object('id', p.id, 'title', p.title, 'status', p.status)
+        FROM tasks.task AS p WHERE p.id = t.parent_id) AS parent,
+    (SELECT coalesce(json_agg(json_build_object('id', s.id, 'title', s.title, 'status', s.status) ORDER BY s.number),
+            '[]')
+        FROM tasks.task AS s WHERE s.parent_id = t.id AND s.deleted_at IS NULL) AS subtasks,
+    (SELECT coalesce(json_agg(json_build_object('id', b.id, 'title', b.title, 'status', b.status) ORDER BY b.number),
+            '[]')
+        FROM tasks.dependency AS d JOIN tasks.task AS b ON b.id = d.blocker_id
+        WHERE d.task_id = t.id AND b.deleted_at IS NULL) AS depends_on,
+    (SELECT coalesce(json_agg(json_build_object('from_status', h.from_status, 'to_status', h.to_status,
+            'changed_at', h.changed_at) ORDER BY h.version), '[]')
+        FROM (SELECT * FROM tasks.status_change WHERE task_id = t.id ORDER BY version DESC LIMIT 100) AS h
+    ) AS status_history,
+    (SELECT coalesce(json_agg(json_build_object('author', c.author, 'body', c.body,
+            'created_at', c.created_at) ORDER BY c.id), '[]')
+        FROM (SELECT * FROM tasks.comment WHERE task_id = t.id ORDER BY id DESC LIMIT 20) AS c
+    ) AS comments
+FROM tasks.listed AS t
+"""
+
+GET = TASK + "WHERE t.id = %(id)s"
+
+GET_MANY = TASK + "JOIN unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) USING (id) ORDER BY wanted.place"
+
+FIND = """
+SELECT id FROM tasks.task
+WHERE id::text LIKE %(prefix)s || '%%' OR number::text = %(prefix)s
+ORDER BY number::text = %(prefix)s DESC, number LIMIT 3
+"""
+
+CREATE = """
+INSERT INTO tasks.task (client_key, title, description, notes, status, priority, labels, parent_id, assignee, due_date,
+    acceptance_criteria, repository, planning_references, symbols, branches, commits)
+VALUES (%(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s, %(priority)s, %(labels)s, %(parent_id)s,
+    %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s, %(planning_references)s, %(symbols)s,
+    %(branches)s, %(commits)s)
+ON CONFLICT (client_key) DO NOTHING
+RETURNING id
+"""
+
+CREATED_BEFORE = """
+SELECT task.id, audit.changes #>> '{title,1}' AS title
+FROM tasks.task JOIN tasks.audit ON audit.task_id = task.id AND audit.version = 1
+WHERE client_key = %(client_key)s
+"""
+
+# Not FOR UPDATE: the foreign keys of a concurrent transaction that refers to this task need not wait.
+LOCK = """
+SELECT t.*, t.priority::text AS priority, t.claimed_until > clock_timestamp() AS claimed,
+    ARRAY(SELECT blocker_id FROM tasks.dependency WHERE task_id = t.id ORDER BY blocker_id) AS depends_on
+FROM tasks.task AS t WHERE t.id = %(id)s FOR NO KEY UPDATE OF t
+"""
+
+UPDATE = """
+UPDATE tasks.task SET version = version + 1, updated_at = clock_timestamp(), title = %(title)s,
+    description = %(description)s, notes = %(notes)s, status = %(status)s, priority = %(priority)s, labels = %(labels)s,
+    parent_id = %(parent_id)s, assignee = %(assignee)s, due_date = %(due_date)s,
+    acceptance_criteria = %(acceptance_criteria)s, repository = %(repository)s,
+    planning_references = %(planning_references)s, symbols = %(symbols)s, branches = %(branches)s,
+    commits = %(commits)s, claimed_by = %(claimed_by)s,
+    claimed_until = CASE WHEN %(claimed_by)s::text IS NULL THEN NULL
+        WHEN %(lease)s::float8 IS NULL THEN claimed_until
+        ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
+    deleted_at = CASE WHEN %(deleted)s THEN coalesce(deleted_at, clock_timestamp()) END
+WHERE id = %(id)s
+"""
+
+RECORD = """
+INSERT INTO tasks.audit (task_id, version, actor, changes, changed_at)
+SELECT id, version, %(actor)s, %(changes)s, updated_at FROM tasks.task WHERE id = %(id)s
+"""
+
+COMMENT = "INSERT INTO tasks.comment (task_id, author, body) VALUES (%(id)s, %(author)s, %(body)s)"
+
+HISTORY = """
+SELECT version, actor, changes, changed_at FROM tasks.audit
+WHERE task_id = %(id)s AND version > %(version)s ORDER BY version
+"""
+
+# Whoever adds an edge holds this lock until the end of the transaction: two edges that are no cycle each may be one
+# together. It is taken before the lock of a row, always, so that no two writers wait for each other.
+LOCK_EDGES = "SELECT pg_advisory_xact_lock(hashtext('tasks.dependency'))"
+
+MISSING = """
+SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted(id)
+WHERE NOT EXISTS (SELECT FROM tasks.task WHERE task.id = wanted.id)
+"""
+
+UNLINK = "DELETE FROM tasks.dependency WHERE task_id = %(id)s AND blocker_id <> ALL (%(blockers)s::uuid[])"
+
+LINK = """
+INSERT INTO tasks.dependency (task_id, blocker_id)
+SELECT %(id)s, blocker FROM unnest(%(blockers)s::uuid[]) AS blocker
+ON CONFLICT DO NOTHING
+"""
+
+# A task needs its blockers and its sub-tasks done. Every such edge among the tasks that the given ones need.
+EDGES = """
+WITH RECURSIVE edge(task_id, needs) AS (
+    SELECT task_id, blocker_id FROM tasks.dependency
+    UNION ALL
+    SELECT parent_id, id FROM tasks.task WHERE parent_id IS NOT NULL
+), needed(id) AS (
+    SELECT unnest(%(ids)s::uuid[])
+    UNION
+    SELECT needs FROM needed JOIN edge ON edge.task_id = needed.id
+)
+SELECT edge.task_id, edge.needs FROM needed JOIN edge ON edge.task_id = needed.id
+"""
+
+TITLES = "SELECT id, title FROM tasks.task WHERE id = ANY (%(ids)s::uuid[])"
+
+LIST = """
+WITH matching AS (
+    SELECT id, number, priority, due_date FROM tasks.listed AS t
+    WHERE (t.deleted_at IS NOT NULL) = %(deleted)s
+        AND (%(status)s::text IS NULL OR t.status = %(status)s)
+        AND (%(branch)s::text IS NULL OR t.branches @> ARRAY[%(branch)s::text])
+        AND (%(label)s::text IS NULL OR t.labels @> ARRAY[%(label)s::text])
+        AND (%(assignee)s::text IS NULL OR t.assignee = %(assignee)s)
+        AND (%(parent_id)s::uuid IS NULL OR t.parent_id = %(parent_id)s)
+        AND (NOT %(ready)s OR t.ready)
+), page AS (
+    SELECT id, row_number() OVER () AS place FROM (
+        SELECT id FROM matching
+        ORDER BY CASE WHEN %(ready)s THEN priority END DESC, CASE WHEN %(ready)s THEN due_date END,
+            CASE WHEN %(ready)s THEN number END, number DESC
+        LIMIT %(limit)s OFFSET %(offset)s) AS ordered
+)
+SELECT total.total, t.id, t.title, t.status, t.priority::text, t.assignee, t.holder AS claimed_by, t.due_date, t.labels,
+    t.blocked
+FROM (SELECT count(*) AS total FROM matching) AS total
+LEFT JOIN page ON true LEFT JOIN tasks.listed AS t USING (id)
+ORDER BY page.place
+"""
+
+
+RENEW = """
+UPDATE tasks.task SET claimed_until = clock_timestamp() + make_interval(secs => %(lease)s::float8) WHERE id = %(id)s
+"""
+
+# What another transaction is claiming just now is passed over, so that many claim at once without waiting.
+NEXT = """
+SELECT t.id FROM tasks.listed AS t
+WHERE t.ready AND NOT EXISTS (
+    SELECT FROM tasks.task AS s WHERE s.parent_id = t.id AND s.status <> 'complete' AND s.deleted_at IS NULL)
+ORDER BY t.priority DESC, t.due_date, t.number
+LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
+"""
+
+
+async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> list[Row]:
+    """Run one of the statements above and return its rows by column name."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement.encode(), arguments)
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def row(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> Row | None:
+    """Run one of the statements above and return its first row, if any."""
+    found = await rows(connection, statement, arguments)
+    return found[0] if found else None
+
+
+async def record(connection: AsyncConnection[TupleRow], task: UUID, actor: str, changes: Mapping[str, Any]) -> None:
+    """Write the change just made to the task into its audit."""
+    await rows(connection, RECORD, {"id": task, "actor": actor, "changes": Jsonb(changes)})
+
+
+async def find_missing(connection: AsyncConnection[TupleRow], ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the ids that no task has."""
+    return [found["id"] for found in await rows(connection, MISSING, {"ids": list(ids)})]

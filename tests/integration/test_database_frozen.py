@@ -1,0 +1,184 @@
+"""A server that hangs: every way of using the database ends within its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from packhorse.database import Database, connect, lease
+from packhorse.errors import DatabaseError, DatabaseTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fix_database import OrdinaryServer
+
+    from packhorse.settings import CoreSettings
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def opened(settings: CoreSettings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def test_a_new_connection_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
+    async with opened(ordinary_server.settings(db_deadline=1)) as database:
+        async with database.connection():  # keep the only idle one busy
+            with ordinary_server.frozen():
+                before = time.monotonic()
+                with pytest.raises(DatabaseTimeoutError, match="did not answer within 1 s"):
+                    async with database.connection():
+                        pass
+                assert time.monotonic() - before < 1.5
+
+
+async def test_a_pooled_connection_that_does_not_answer_is_given_up_at_the_deadline(
+    ordinary_server: OrdinaryServer,
+) -> None:
+    async with opened(ordinary_server.settings(db_deadline=1)) as database:
+        with ordinary_server.frozen():
+            before = time.monotonic()
+            with pytest.raises(DatabaseTimeoutError, match="did not answer within 1 s"):
+                async with database.connection():
+                    pass
+            assert time.monotonic() - before < 1.5
+        async with database.connection(deadline=10) as connection:
+            assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+
+
+async def test_a_statement_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
+    async with opened(ordinary_server.settings()) as database:
+        before = time.monotonic()
+        with pytest.raises(DatabaseTimeoutError, match="did not answer within 0.7 s") as caught:
+            async with database.connection(deadline=0.7) as connection:
+                with ordinary_server.frozen():
+                    await connection.execute("SELECT 1")
+        assert time.monotonic() - before < 1.2
+        assert ordinary_server.password not in str(caught.value)
+
+
+async def test_the_commit_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
+    async with opened(ordinary_server.settings()) as database:
+        frozen = ordinary_server.frozen()
+        before = time.monotonic()
+        try:
+            with pytest.raises(DatabaseTimeoutError):
+                async with database.connection(deadline=0.7) as connection:
+                    await connection.execute("SELECT 1")
+                    frozen.__enter__()
+        finally:
+            frozen.__exit__(None, None, None)
+        assert time.monotonic() - before < 1.2
+
+
+async def test_the_rollback_after_an_error_is_given_up_at_the_deadline_and_the_error_stays(
+    ordinary_server: OrdinaryServer,
+) -> None:
+    async with opened(ordinary_server.settings()) as database:
+        frozen = ordinary_server.frozen()
+        before = time.monotonic()
+        try:
+            with pytest.raises(LookupError):
+                async with database.connection(deadline=0.7) as connection:
+                    await connection.execute("SELECT 1")
+                    frozen.__enter__()
+                    raise LookupError
+        finally:
+            frozen.__exit__(None, None, None)
+        assert time.monotonic() - before < 1.2
+
+
+async def test_a_cancelled_task_ends_within_seconds_though_the_server_takes_no_cancellation(
+    ordinary_server: OrdinaryServer,
+) -> None:
+    async with opened(ordinary_server.settings(db_deadline=30)) as database:
+
+        async def wait() -> None:
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(60)")
+
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0.3)
+        with ordinary_server.frozen():
+            before = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert time.monotonic() - before < 2.5
+        async with database.connection() as connection:
+            assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+
+
+async def test_cancelling_ends_the_statement_on_a_healthy_server_and_keeps_the_connection(
+    ordinary_server: OrdinaryServer,
+) -> None:
+    async with opened(ordinary_server.settings(db_pool_size=1, db_max_overflow=0)) as database:
+        async with database.connection() as connection:
+            backend = connection.info.backend_pid
+
+        async def wait() -> None:
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(60)")
+
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        async with database.connection() as connection:
+            assert connection.info.backend_pid == backend
+
+
+async def test_tasks_that_are_cancelled_while_they_wait_lose_no_connection(ordinary_server: OrdinaryServer) -> None:
+    async with opened(ordinary_server.settings(db_pool_size=2, db_max_overflow=0)) as database:
+
+        async def use() -> None:
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(0.002)")
+
+        for round_ in range(40):
+            tasks = [asyncio.create_task(use()) for _ in range(8)]
+            await asyncio.sleep(0.0005 * round_)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        async with database.connection(deadline=5), database.connection(deadline=5):
+            pass
+
+
+async def test_opening_ends_with_a_clear_sentence(ordinary_server: OrdinaryServer) -> None:
+    database = Database(ordinary_server.settings(db_deadline=1))
+    with ordinary_server.frozen():
+        before = time.monotonic()
+        with pytest.raises(DatabaseTimeoutError, match="did not answer"):
+            await database.open()
+        assert time.monotonic() - before < 4
+
+
+async def test_closing_ends(ordinary_server: OrdinaryServer) -> None:
+    database = Database(ordinary_server.settings())
+    await database.open()
+    with ordinary_server.frozen():
+        before = time.monotonic()
+        await database.close()
+        assert time.monotonic() - before < 3
+
+
+def test_a_worker_process_is_told_that_the_server_does_not_answer(ordinary_server: OrdinaryServer) -> None:
+    settings = ordinary_server.settings(ordinary_server.url() + "?connect_timeout=2")
+    with lease(settings) as address, ordinary_server.frozen():
+        before = time.monotonic()
+        with pytest.raises(DatabaseError, match="did not answer"):
+            connect(address)
+        assert time.monotonic() - before < 4

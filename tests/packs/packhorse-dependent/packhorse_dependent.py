@@ -1,0 +1,3 @@
+"""Requires a plugin that does not load"""
+
+raise AssertionError("never imported")

@@ -1,0 +1,3 @@
+"""Made for a core that does not exist yet"""
+
+raise AssertionError("never imported")

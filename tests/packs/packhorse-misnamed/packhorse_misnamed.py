@@ -1,0 +1,3 @@
+"""Its entry point has another name"""
+
+raise AssertionError("never imported")

@@ -1,0 +1,3 @@
+"""Requires packages that are not there"""
+
+raise AssertionError("never imported")

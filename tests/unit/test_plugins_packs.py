@@ -1,0 +1,132 @@
+"""Broken plugins, each a real distribution: the host comes up with the rest, says why, and nothing of them remains."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from cyclopts import App
+
+from packhorse import __version__
+from packhorse.errors import ConfigurationError
+from packhorse.rollback import attributes
+from packhorse.server import build_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from packhorse.plugins import PluginHost
+
+pytestmark = pytest.mark.unit
+
+BROKEN = [
+    ("raises", "failed", "RuntimeError: no such luck", "PACKHORSE_BLOCK=packhorse-raises"),
+    ("exits", "failed", "sys.exit('I have had enough')", "PACKHORSE_BLOCK=packhorse-exits"),
+    ("interrupts", "failed", "KeyboardInterrupt", "PACKHORSE_BLOCK=packhorse-interrupts"),
+    ("undeclared", "failed", "module_that_nobody_has", "pip install module_that_nobody_has"),
+    ("twice", "failed", "registers the tool 'again' twice", "Report it to the author"),
+    ("half", "failed", "halfway there", "Report it to the author"),
+    ("unknown-hook", "failed", "register_tool is marked", "register_tools?"),
+    ("wrong-argument", "failed", "contxt", "Report it to the author"),
+    ("missing", "incompatible", "pluggy>=900 (1.", "pip install 'a-package-that-nobody-has>=2' 'pluggy>=900'"),
+    ("future", "incompatible", f"packhorse-core>=9; this is packhorse-core {__version__}", "pip install --upgrade"),
+    ("thief", "conflict", "the tool greet, which good already has", "PACKHORSE_BLOCK"),
+    ("versioned", "failed", "version '9'", "Report it to the author"),
+    ("homoglyph", "failed", r"gr\u0435et", "Report it to the author"),
+    ("misnamed", "failed", "must be called misnamed", "[project.entry-points.packhorse]"),
+    ("vandal", "failed", "tool greet of good", "Report it to the author"),
+    ("painter", "failed", "tool greet of good", "Report it to the author"),
+    ("tinkerer", "failed", "done tinkering", "Report it to the author"),
+    ("bad-settings", "failed", "no settings today", "Report it to the author"),
+    ("needy", "failed", "PACKHORSE_NEEDY_TOKEN is not set", "packhorse config"),
+    ("dependent", "incompatible", "packhorse-raises>=1 (not installed)", "pip install 'packhorse-raises>=1'"),
+]
+
+
+@pytest.mark.parametrize(("pack", "status", "reason", "remedy"), BROKEN, ids=[one[0] for one in BROKEN])
+async def test_a_broken_plugin_is_recorded_with_its_reason_and_leaves_nothing(
+    pack_host: Callable[..., PluginHost],
+    pack: str,
+    status: str,
+    reason: str,
+    remedy: str,
+) -> None:
+    """The good plugin beside it works, and the server object is what it is without the broken one."""
+    host = pack_host("packhorse-good", f"packhorse-{pack}")
+    server = build_server(host)
+    app = App()
+    host.register_commands(app)
+    records = {record.distribution: record for record in host.records}
+    broken = records[f"packhorse-{pack}"]
+    assert broken.status == status
+    assert reason in broken.error
+    assert remedy in broken.remedy
+    assert (broken.version, broken.core_version) == ("1.0", __version__)
+    assert not (broken.tools)
+    assert not (broken.resources)
+    assert not (broken.prompts)
+
+    assert records["packhorse-good"].tools == ["greet"]
+    assert sorted(server.local_provider._components) == sorted(
+        ["tool:greet@", "resource:good://greeting@", "prompt:polite@"]
+        + [f"resource:packhorse://{name}@" for name in ("config", "health", "plugins", "metrics")]
+    )
+    assert [type(one).__name__ for one in server.middleware] == ["ErrorMiddleware", "DereferenceRefsMiddleware"]
+    assert (server.providers, server._additional_http_routes, server._transforms) == ([server.local_provider], [], [])
+    assert server._completion_handler is None
+    assert "completion/complete" not in server._mcp_server._request_handlers
+    assert "tinkerer" not in (server.instructions or "")
+    assert host.services.find(str) is None
+    assert [name for name in app._commands if not name.startswith("-")] == ["greet"]
+    assert (await server.call_tool("greet", {"name": "Ada"})).structured_content == {"result": "Hello, Ada!"}
+    (tool,) = await server.list_tools()
+    assert tool.description == "Greet somebody."
+    assert tool.parameters["properties"] == {"name": {"type": "string"}}
+
+
+def test_all_broken_plugins_at_once_leave_the_good_one(pack_host: Callable[..., PluginHost]) -> None:
+    """No combination of faults hides a plugin or stops the host."""
+    host = pack_host("packhorse-good", *(f"packhorse-{one[0]}" for one in BROKEN))
+    build_server(host)
+    assert host.loaded == ["good"]
+    assert len(host.records) == len(BROKEN) + 1
+    assert {record.status for record in host.records} == {"loaded", "failed", "incompatible", "conflict"}
+    dependent = host.record("dependent")
+    assert "packhorse-raises" in dependent.error
+
+
+def test_a_plugin_with_faulty_metadata_is_never_imported(pack_host: Callable[..., PluginHost]) -> None:
+    """What is blocked, incompatible or misnamed is decided from metadata alone."""
+    host = pack_host(
+        "packhorse-missing", "packhorse-future", "packhorse-misnamed", "packhorse-exits", block=("packhorse-exits",)
+    )
+    assert {record.status for record in host.records} == {"incompatible", "failed", "blocked"}
+    assert not [name for name in sys.modules if name.startswith("packhorse_")]
+
+
+def test_strict_names_every_plugin_that_is_not_there(pack_host: Callable[..., PluginHost]) -> None:
+    """PACKHORSE_STRICT makes the start fail, for CI; a blocked plugin is meant to be out."""
+    host = pack_host(
+        "packhorse-raises", "packhorse-future", "packhorse-exits", strict=True, block=("exits",), plugins=None
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        build_server(host)
+    assert "no such luck" in str(caught.value)
+    assert "packhorse-core>=9" in str(caught.value)
+    assert "exits" not in str(caught.value)
+    assert build_server(host, strict=False) is not None
+
+
+def test_the_private_attributes_that_the_host_relies_on_exist(pack_host: Callable[..., PluginHost]) -> None:
+    """A FastMCP or cyclopts that drops one of them fails here, not in a user's roll-back."""
+    server = build_server(pack_host("packhorse-good"))
+    known = attributes(server)
+    assert {"_transforms", "_additional_http_routes", "_completion_handler", "middleware", "providers"} <= known.keys()
+    assert {"_components", "_transforms"} <= attributes(server.local_provider).keys()
+    assert {"_request_handlers", "instructions"} <= attributes(server._mcp_server).keys()
+    assert set(server.local_provider._components) >= {"tool:greet@", "prompt:polite@", "resource:good://greeting@"}
+    assert {"fn", "parameters", "description", "output_schema", "annotations"} <= vars(
+        server.local_provider._components["tool:greet@"]
+    ).keys()
+    assert "_commands" in attributes(App())
