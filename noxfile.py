@@ -37,7 +37,7 @@ def tests(session: nox.Session) -> None:
         return
     # `coverage run`, not pytest-cov: our own pytest plugin imports the packages before pytest-cov would look.
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", f"--numprocesses={WORKERS}", "--dist=loadgroup")
+    session.run("coverage", "run", "-m", "pytest", f"--numprocesses={WORKERS}", "--dist=loadgroup", "--durations=10")
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
@@ -61,6 +61,21 @@ def docs(session: nox.Session) -> None:
     """Check the documentation: links, examples that parse, settings and hooks that exist."""
     session.install("-r", "requirements-dev.txt")
     session.run("pytest", "tests/unit/test_docs_hooks.py", "tests/unit/test_docs_pages.py", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Check the promises of the reference contract, and real clients over real transports."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("pytest", "tests/contract", "tests/e2e", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure: `nox -s bench -- indexing --files 10000`, `nox -s bench -- retrieval --benchmark … --checkouts …`."""
+    session.install("-r", "requirements-dev.txt")
+    name, *arguments = session.posargs or ["indexing"]
+    session.run("python", f"benchmarks/{name}.py", *arguments)
 
 
 def requirements(*names: str) -> list[str]:

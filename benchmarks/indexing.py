@@ -34,13 +34,16 @@ LARGEST = 60_000  # bytes, so that the corpus has the sizes of a repository and 
 
 
 def make_corpus(target: Path, wanted: int) -> None:
-    """Copy `wanted` files from the standard library and the installed packages, altered copies when there are too few."""
+    """Copy `wanted` files of the standard library and installed packages; altered copies when there are too few."""
     paths = sysconfig.get_paths()
     sources = sorted(
         file
         for folder in {paths["stdlib"], paths["purelib"]}
         for file in Path(folder).rglob("*")
-        if file.suffix in SUFFIXES and "__pycache__" not in file.parts and file.is_file() and file.stat().st_size < LARGEST
+        if file.suffix in SUFFIXES
+        and "__pycache__" not in file.parts
+        and file.is_file()
+        and file.stat().st_size < LARGEST
     )
     for number in range(wanted):
         source = sources[number % len(sources)]
@@ -67,8 +70,14 @@ def stages(logs: Path) -> str:
     """Return the stages of the last run, as its worker logged them."""
     found = []
     for log in logs.glob("*.log"):
-        found += re.findall(r"^(\S+) .*seconds: (.*?)$", log.read_text(), re.MULTILINE)
+        found += re.findall(r"^(\S+) .* files; (CPU .*?)$", log.read_text(), re.MULTILINE)
     return max(found)[1] if found else ""
+
+
+def touch(folder: Path) -> None:
+    """Append a line to ten files."""
+    for file in [file for file in sorted(folder.rglob("*.py")) if ".git" not in file.parts][:10]:
+        file.write_bytes(file.read_bytes() + b"\n# touched\n")
 
 
 async def measure(host: PluginHost, repository: Path, work: Path) -> None:
@@ -98,9 +107,7 @@ async def measure(host: PluginHost, repository: Path, work: Path) -> None:
         await asyncio.sleep(3)  # until nothing of it is racy and the worker has tidied up
         await run("unchanged", repository)
         await asyncio.sleep(2)
-        touched = [file for file in sorted(repository.rglob("*.py")) if ".git" not in file.parts][:10]
-        for file in touched:
-            file.write_bytes(file.read_bytes() + b"\n# touched\n")
+        touch(repository)
         await run("10 files touched", repository)
         await asyncio.sleep(2)
         clone = work / "clone"
@@ -126,7 +133,8 @@ def main() -> None:
             git(repository, "add", "-A", "-f")
             git(repository, "commit", "-q", "-m", "corpus")
         files, lines = count_lines(repository)
-        print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(f"{platform.platform()}, Python {platform.python_version()}")
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
         print(f"corpus: {files} files, {lines} lines")
         url = os.environ.get("DATABASE_URL")
         core = CoreSettings(data_dir=work / "data", database_url=SecretStr(url) if url else None, embedded_grace=0)

@@ -52,7 +52,7 @@ class Embedded:
 
     @property
     def keeper(self) -> int:
-        return int(self.folder.keeper_lock.read_text() or 0)
+        return int(self.folder.keeper_lock.read_text())
 
     @property
     def postmaster(self) -> int:
@@ -93,7 +93,12 @@ class Embedded:
         for process in self.users:
             process.kill()
             process.communicate()
-        with suppress(OSError, ValueError, IndexError):
+        with suppress(OSError, ValueError):
+            os.kill(self.keeper, signal.SIGTERM)
+        with suppress(AssertionError):
+            until(lambda: not self.is_running(), 5)
+            return
+        with suppress(OSError, ValueError):
             os.kill(self.keeper, signal.SIGKILL)
         with suppress(OSError, ValueError, IndexError):
             os.kill(self.postmaster, signal.SIGKILL)

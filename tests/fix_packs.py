@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from packhorse.discovery import discover
+from packhorse.discovery import Candidate, discover
 from packhorse.plugins import PluginHost
 from packhorse.settings import CoreSettings
+from packhorse.variables import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,24 @@ def pack_host(install: Callable[..., Path], tmp_path: Path) -> Callable[..., Plu
         host = PluginHost(
             settings or CoreSettings(data_dir=tmp_path / "data", **core), candidates=candidates, variables={}
         )
+        host.load()
+        return host
+
+    return make
+
+
+@pytest.fixture
+def object_host(tmp_path: Path) -> Callable[..., PluginHost]:
+    """Make a loaded host of the given objects, named by their classes."""
+
+    def make(*plugins: object, requires: tuple[str, ...] = (), variables: dict[str, str] | None = None, **core):
+        given = [
+            Candidate(name, f"packhorse-{name}", "1.0", "here", plugin=one, requires=requires if at else ())
+            for at, one in enumerate(plugins)
+            for name in [type(one).__name__.lower()]
+        ]
+        found = {name: Variable(name, value, "environment") for name, value in (variables or {}).items()}
+        host = PluginHost(CoreSettings(data_dir=tmp_path, **core), candidates=given, variables=found)
         host.load()
         return host
 

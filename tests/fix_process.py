@@ -68,9 +68,8 @@ class RawServer:
     """A server process on pipes, of which every line that it writes on standard output is kept."""
 
     def __init__(self, command: list[str], environment: dict[str, str], **options: Any) -> None:
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(command, env=environment, **{**pipes, **options})
         self.lines: list[bytes] = []
         self._arrived: queue.Queue[bytes | None] = queue.Queue()
         self._errors: list[bytes] = []
@@ -79,8 +78,7 @@ class RawServer:
             thread.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             self.lines.append(line)
             self._arrived.put(line)
         self._arrived.put(None)
@@ -124,7 +122,7 @@ class RawServer:
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         return self.request("tools/call", {"name": tool, "arguments": arguments})["result"]
 
-    def end(self, *, within: float = 10) -> int:
+    def end(self, *, within: float = 30) -> int:
         """Wait for the end and return the exit code."""
         return self.process.wait(within)
 
@@ -156,4 +154,8 @@ def raw_server() -> Iterator[Callable[..., RawServer]]:
 
     yield start
     for server in servers:
+        # Asked first, so that what it has measured of its own coverage is written.
+        with suppress(subprocess.TimeoutExpired):
+            server.process.terminate()
+            server.process.wait(10)
         server.kill()

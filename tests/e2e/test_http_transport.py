@@ -79,7 +79,7 @@ async def test_a_real_client_is_served_on_loopback_without_a_token(serve_http: C
     async with Client(f"http://127.0.0.1:{site.port}/mcp") as client:
         assert "packhorse://health" in {str(resource.uri) for resource in await client.list_resources()}
     async with Client(f"http://localhost:{site.port}/mcp") as client:
-        await client.ping()
+        assert await client.list_resources()
 
 
 def test_other_names_and_origins_are_refused(serve_http: Callable[..., Site]) -> None:
@@ -104,7 +104,7 @@ async def test_with_a_token_only_its_bearers_are_served(serve_http: Callable[...
         f"http://127.0.0.1:{site.port}/mcp", headers={"Authorization": f"Bearer {TOKEN}"}
     )
     async with Client(transport) as client:
-        await client.ping()
+        assert await client.list_resources()
 
 
 def test_the_health_probe_tells_details_to_bearers_only(serve_http: Callable[..., Site]) -> None:
@@ -151,7 +151,7 @@ def test_a_port_in_use_is_one_clear_sentence(
 def test_a_signal_ends_it_cleanly(serve_http: Callable[..., Site], number: signal.Signals, code: int) -> None:
     site = serve_http()
     site.server.process.send_signal(number)
-    assert site.server.end(within=6) == code
+    assert site.server.end(within=20) == code
     assert "Traceback" not in site.server.errors
     assert site.server.lines == []
 

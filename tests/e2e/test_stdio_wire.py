@@ -128,14 +128,14 @@ def test_a_flood_on_standard_output_neither_blocks_nor_fills_the_log(
 
 def test_a_closed_standard_input_ends_the_server_cleanly(noisy: RawServer) -> None:
     noisy.close_stdin()
-    assert noisy.end(within=5) == 0
+    assert noisy.end(within=20) == 0
 
 
 def test_a_request_under_way_is_answered_before_the_end(noisy: RawServer) -> None:
-    noisy.send({"id": 7, "method": "tools/call", "params": {"name": "wait", "arguments": {"seconds": 0.3}}})
+    noisy.send({"id": 7, "method": "tools/call", "params": {"name": "wait", "arguments": {"seconds": 0.05}}})
     noisy.close_stdin()
     assert noisy.answer(7)["result"]["structuredContent"] == {"result": "waited"}
-    assert noisy.end(within=5) == 0
+    assert noisy.end(within=20) == 0
 
 
 @pytest.mark.parametrize("tool", ["hang", "wait"])
@@ -148,8 +148,8 @@ def test_a_running_tool_does_not_hold_up_the_end(noisy: RawServer, tool: str, ho
         noisy.process.send_signal(how)
     else:
         noisy.close_stdin()
-    assert noisy.end(within=10) == code
-    assert time.monotonic() - start < 4
+    assert noisy.end(within=20) == code
+    assert time.monotonic() - start < 10  # the tool would take a minute
 
 
 def test_a_client_that_vanishes_ends_the_server(
@@ -186,9 +186,7 @@ def test_a_client_that_no_longer_reads_ends_the_server(
     """It has closed the pipe that it reads from, but still holds the one that it writes to."""
     reading, writing = os.pipe()
     environment = {**packhorse_environment, "PACKHORSE_PLUGINS": ""}
-    server = raw_server(
-        "sh", "-c", f"exec {sys.executable} -m packhorse serve >&{writing}", environment=environment, pass_fds=[writing]
-    )
+    server = raw_server(environment=environment, stdout=writing)
     os.close(writing)
     server.send({"id": 1, "method": "initialize", "params": INITIALIZE})
     assert os.read(reading, 10_000).startswith(b'{"jsonrpc":"2.0","id":1')
@@ -204,7 +202,7 @@ def test_garbage_and_half_a_line_are_survived(noisy: RawServer) -> None:
     assert noisy.request("ping")["result"] == {}
     noisy.process.stdin.write(b'{"jsonrpc": "2.0", "id": 9, "method"')
     noisy.close_stdin()
-    assert noisy.end(within=5) == 0
+    assert noisy.end(within=20) == 0
 
 
 def test_a_failing_start_is_one_sentence_on_standard_error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fix_database import OrdinaryServer
-
     from packhorse.settings import CoreSettings
 
 pytestmark = pytest.mark.integration
@@ -33,14 +32,14 @@ async def opened(settings: CoreSettings) -> AsyncIterator[Database]:
 
 
 async def test_a_new_connection_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
-    async with opened(ordinary_server.settings(db_deadline=1)) as database:
-        async with database.connection():  # keep the only idle one busy
-            with ordinary_server.frozen():
-                before = time.monotonic()
-                with pytest.raises(DatabaseTimeoutError, match="did not answer within 1 s"):
-                    async with database.connection():
-                        pass
-                assert time.monotonic() - before < 1.5
+    # The other connection keeps the only idle one busy.
+    async with opened(ordinary_server.settings(db_deadline=1)) as database, database.connection():
+        with ordinary_server.frozen():
+            before = time.monotonic()
+            with pytest.raises(DatabaseTimeoutError, match=r"did not answer within 1 s"):
+                async with database.connection():
+                    pass
+            assert time.monotonic() - before < 1.5
 
 
 async def test_a_pooled_connection_that_does_not_answer_is_given_up_at_the_deadline(
@@ -49,7 +48,7 @@ async def test_a_pooled_connection_that_does_not_answer_is_given_up_at_the_deadl
     async with opened(ordinary_server.settings(db_deadline=1)) as database:
         with ordinary_server.frozen():
             before = time.monotonic()
-            with pytest.raises(DatabaseTimeoutError, match="did not answer within 1 s"):
+            with pytest.raises(DatabaseTimeoutError, match=r"did not answer within 1 s"):
                 async with database.connection():
                     pass
             assert time.monotonic() - before < 1.5
@@ -57,46 +56,41 @@ async def test_a_pooled_connection_that_does_not_answer_is_given_up_at_the_deadl
             assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
 
 
-async def test_a_statement_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
+class Freezing:
+    """Freezes the server inside a transaction and thaws it after the test."""
+
+    def __init__(self, server: OrdinaryServer) -> None:
+        self.stack = ExitStack()
+        self.server = server
+
+    async def use(self, database: Database, error: type[Exception] | None = None, *, query: bool = False) -> None:
+        async with database.connection(deadline=0.7) as connection:
+            await connection.execute("SELECT 1")
+            self.stack.enter_context(self.server.frozen())
+            if query:
+                await connection.execute("SELECT 1")
+            if error:
+                raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "query", "expected"),
+    [
+        pytest.param(None, True, DatabaseTimeoutError, id="a statement"),
+        pytest.param(None, False, DatabaseTimeoutError, id="the commit"),
+        pytest.param(LookupError, False, LookupError, id="the rollback after an error, which stays"),
+    ],
+)
+async def test_what_waits_inside_a_transaction_is_given_up_at_the_deadline(
+    ordinary_server: OrdinaryServer, error: type[Exception] | None, query: bool, expected: type[Exception]
+) -> None:
+    freezing = Freezing(ordinary_server)
     async with opened(ordinary_server.settings()) as database:
         before = time.monotonic()
-        with pytest.raises(DatabaseTimeoutError, match="did not answer within 0.7 s") as caught:
-            async with database.connection(deadline=0.7) as connection:
-                with ordinary_server.frozen():
-                    await connection.execute("SELECT 1")
+        with freezing.stack, pytest.raises(expected) as caught:
+            await freezing.use(database, error, query=query)
         assert time.monotonic() - before < 1.2
         assert ordinary_server.password not in str(caught.value)
-
-
-async def test_the_commit_is_given_up_at_the_deadline(ordinary_server: OrdinaryServer) -> None:
-    async with opened(ordinary_server.settings()) as database:
-        frozen = ordinary_server.frozen()
-        before = time.monotonic()
-        try:
-            with pytest.raises(DatabaseTimeoutError):
-                async with database.connection(deadline=0.7) as connection:
-                    await connection.execute("SELECT 1")
-                    frozen.__enter__()
-        finally:
-            frozen.__exit__(None, None, None)
-        assert time.monotonic() - before < 1.2
-
-
-async def test_the_rollback_after_an_error_is_given_up_at_the_deadline_and_the_error_stays(
-    ordinary_server: OrdinaryServer,
-) -> None:
-    async with opened(ordinary_server.settings()) as database:
-        frozen = ordinary_server.frozen()
-        before = time.monotonic()
-        try:
-            with pytest.raises(LookupError):
-                async with database.connection(deadline=0.7) as connection:
-                    await connection.execute("SELECT 1")
-                    frozen.__enter__()
-                    raise LookupError
-        finally:
-            frozen.__exit__(None, None, None)
-        assert time.monotonic() - before < 1.2
 
 
 async def test_a_cancelled_task_ends_within_seconds_though_the_server_takes_no_cancellation(
@@ -161,7 +155,7 @@ async def test_opening_ends_with_a_clear_sentence(ordinary_server: OrdinaryServe
     database = Database(ordinary_server.settings(db_deadline=1))
     with ordinary_server.frozen():
         before = time.monotonic()
-        with pytest.raises(DatabaseTimeoutError, match="did not answer"):
+        with pytest.raises(DatabaseTimeoutError, match=r"did not answer"):
             await database.open()
         assert time.monotonic() - before < 4
 
@@ -179,6 +173,6 @@ def test_a_worker_process_is_told_that_the_server_does_not_answer(ordinary_serve
     settings = ordinary_server.settings(ordinary_server.url() + "?connect_timeout=2")
     with lease(settings) as address, ordinary_server.frozen():
         before = time.monotonic()
-        with pytest.raises(DatabaseError, match="did not answer"):
+        with pytest.raises(DatabaseError, match=r"did not answer"):
             connect(address)
         assert time.monotonic() - before < 4

@@ -28,14 +28,26 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become ano
 NOBODY = 65534
 
 
+def interpreter() -> Path:
+    """Return an interpreter of this version that every user can run."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for candidate in (Path(sys.executable), Path("/usr/bin") / version):
+        real = candidate.resolve()
+        if real.exists() and all(
+            parent.stat().st_mode & stat.S_IXOTH for parent in (*real.parents, *candidate.parents)
+        ):
+            return candidate
+    pytest.skip("the interpreter cannot be run by other users")
+
+
 def run_as(uid: int, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [interpreter(), "-c", code, *arguments],
         user=uid,
         group=uid,
         extra_groups=[],
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": ":".join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=60,
@@ -73,6 +85,11 @@ def working(data_dir: Path) -> Iterator[str]:
     with lease(CoreSettings(data_dir=data_dir, embedded_grace=0)) as address, connect(address) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
         yield address.parameters["host"]
+
+
+def use(data_dir: Path) -> None:
+    with working(data_dir):
+        pass
 
 
 def test_the_folder_and_everything_secret_in_it_is_closed_to_others(embedded: Embedded) -> None:
@@ -123,14 +140,14 @@ def test_a_folder_of_somebody_else_is_refused_naming_both(embedded: Embedded) ->
     else:
         data, uid = embedded.folder.root, NOBODY
         os.chown(data, uid, uid)
-    with pytest.raises(DatabaseUnavailableError, match=f"belongs to {folder.user_name(uid)}, but this is"):
+    with pytest.raises(DatabaseUnavailableError, match=rf"belongs to {folder.user_name(uid)}, but this is"):
         folder.prepare(data)
 
 
 @as_root
 def test_a_cluster_of_somebody_else_is_refused(embedded: Embedded, open_folder: Path) -> None:
     os.chown(embedded.folder.cluster, NOBODY, NOBODY)
-    with pytest.raises(DatabaseUnavailableError, match="belongs to nobody, but this is root"):
+    with pytest.raises(DatabaseUnavailableError, match=r"belongs to nobody, but this is root"):
         owner.server_owner(embedded.folder.cluster)
     os.chown(open_folder, NOBODY, NOBODY)
     (open_folder / "postgresql").mkdir()
@@ -139,8 +156,29 @@ def test_a_cluster_of_somebody_else_is_refused(embedded: Embedded, open_folder: 
 
 def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(DatabaseUnavailableError, match="can be written by other users.*chmod go-w"):
+    with pytest.raises(DatabaseUnavailableError, match=r"can be written by other users.*PACKHORSE_DATA_DIR"):
         folder.prepare(tmp_path)
+
+
+def test_a_folder_that_only_the_users_own_group_can_write_is_fine(tmp_path: Path) -> None:
+    os.chown(tmp_path, -1, os.getegid())
+    tmp_path.chmod(0o775)
+    assert folder.prepare(tmp_path).root == tmp_path.resolve()
+    if os.geteuid() == 0:
+        os.chown(tmp_path, -1, NOBODY)
+        with pytest.raises(DatabaseUnavailableError, match=r"can be written by other users"):
+            folder.prepare(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a b, c", "Ünïcode 'quoted' \"twice\"", "%2F$HOME"])
+def test_any_folder_name_will_do(embedded: Embedded, tmp_path: Path, name: str) -> None:
+    embedded.folder.root.rename(tmp_path / name)
+    embedded.folder = folder.Folder(tmp_path / name)
+    with working(tmp_path / name) as host:
+        assert Path(host).is_dir()
+    embedded.end()
+    if "," in name:
+        subprocess.run(["rm", "-r", host], check=True)
 
 
 @as_root
@@ -153,7 +191,7 @@ def test_a_folder_that_cannot_be_written_is_refused(open_folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_refused() -> None:
-    with pytest.raises(DatabaseUnavailableError, match="cannot be used"):
+    with pytest.raises(DatabaseUnavailableError, match=r"cannot be used"):
         folder.prepare(Path("/proc/packhorse/data"))
 
 
@@ -169,18 +207,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_without_space_is_refused_before_anything_is_made(small_disk: Path) -> None:
-    with pytest.raises(DatabaseUnavailableError, match="no space.*30 MiB are free and 256 MiB are needed"):
-        with working(small_disk):
-            pass
+    with pytest.raises(DatabaseUnavailableError, match=r"no space.* MiB are free and 256 MiB are needed"):
+        use(small_disk)
 
 
 def test_a_disk_that_fills_up_during_the_creation_is_reported(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder, "NEEDED_BYTES", 0)
-    with pytest.raises(DatabaseUnavailableError, match="cannot be created in .*the disk is full"):
-        with working(small_disk):
-            pass
+    with pytest.raises(DatabaseUnavailableError, match=r"cannot be created in .*the disk is full"):
+        use(small_disk)
     assert not list(small_disk.glob(".postgresql-*"))
 
 
@@ -220,12 +256,12 @@ def test_the_bundled_programs_are_found_without_importing_their_package() -> Non
 
 def test_a_platform_without_the_wheel_is_told_the_alternative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_PACKAGE", "no_such_package")
-    with pytest.raises(DatabaseUnavailableError, match="not installed or has no build for .* set DATABASE_URL"):
+    with pytest.raises(DatabaseUnavailableError, match=r"not installed or has no build for .* set DATABASE_URL"):
         binaries.find(for_others=False)
 
 
 @as_root
-def test_programs_in_a_closed_folder_are_copied_once_to_where_the_server_can_run_them(tmp_path: Path) -> None:
+def test_programs_in_a_closed_folder_are_copied_once_to_where_the_server_can_run_them() -> None:
     programs = binaries.find(for_others=False)
     base = Path(f"/var/lib/packhorse-test-{os.getpid()}")
     try:
@@ -258,10 +294,44 @@ def test_programs_that_can_be_reached_are_not_copied(tmp_path: Path, monkeypatch
     tmp_path.chmod(0o700)
     (tmp_path / "site").symlink_to(site)
     copies: list[Path] = []
-    monkeypatch.setattr(binaries, "_copied", lambda site, base, name: copies.append(base) or site)
+
+    def copied(site: Path, base: Path, _name: str) -> Path:
+        copies.append(base)
+        return site
+
+    monkeypatch.setattr(binaries, "_copied", copied)
     reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in site.parents)
     assert binaries._reachable(site) == site
     assert copies == ([] if reachable else [Path("/var/lib/packhorse")])
+
+
+def test_programs_that_can_be_neither_reached_nor_copied_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_site: Path, _base: Path, _name: str) -> Path:
+        raise OSError(28, "No space left on device")
+
+    home = tmp_path / "closed" / "site" / binaries._HOME
+    for name in ("bin/postgres", "lib/postgresql", "share/postgresql"):
+        (home / name).mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o700)
+    monkeypatch.setattr(binaries, "_copied", full)
+    with pytest.raises(DatabaseUnavailableError, match=r"cannot enter .* no copy could be made .*No space left"):
+        binaries._reachable(tmp_path / "closed" / "site")
+
+
+def test_a_password_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "postgresql.password").write_bytes(b"\xff")
+    with pytest.raises(DatabaseUnavailableError, match=r"cannot be read from .*postgresql.password"):
+        cluster.read_password(folder.Folder(tmp_path))
+
+
+def test_the_package_hands_out_its_public_names_only() -> None:
+    import packhorse.database
+
+    assert all(hasattr(packhorse.database, name) for name in packhorse.database.__all__)
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'"):
+        packhorse.database.nothing  # noqa: B018 the access is what is tested
 
 
 def test_a_stored_password_tells_nobody_the_password() -> None:
@@ -280,7 +350,7 @@ def test_initdb_needs_some_user_with_a_name(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(owner.pwd, "getpwall", lambda: [SimpleNamespace(pw_uid=0), SimpleNamespace(pw_uid=5, pw_gid=6)])
     assert owner.initdb_owner(without_a_name) == owner.Owner(5, 6)
     monkeypatch.setattr(owner.pwd, "getpwall", list)
-    with pytest.raises(DatabaseUnavailableError, match="no other user"):
+    with pytest.raises(DatabaseUnavailableError, match=r"no other user"):
         owner.initdb_owner(without_a_name)
 
 

@@ -50,7 +50,7 @@ def test_the_server_stops_a_grace_period_after_the_last_process_left(embedded: E
     start_of_server(first)
     start_of_server(second)
     leave(first)
-    with pytest.raises(AssertionError, match="in time"):
+    with pytest.raises(AssertionError, match=r"in time"):
         wait_until(lambda: not embedded.is_running(), 1)
     leave(second)
     wait_until(lambda: not embedded.is_running(), 5)
@@ -131,6 +131,33 @@ def test_frozen_leftovers_of_a_killed_server_are_ended(embedded: Embedded) -> No
         connection.close()
 
 
+def test_a_worker_that_connects_starts_what_was_killed(embedded: Embedded, wait_until: Wait) -> None:
+    with lease(embedded.settings) as address:
+        killed = embedded.postmaster
+        embedded.kill_keeper()
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: not embedded.exists(killed), 5)
+        with connect(address) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(embedded: Embedded, wait_until: Wait) -> None:
+    from packhorse.database.embedded import locks, server
+
+    def alive_again(before: int) -> bool:
+        return not locks.is_held(embedded.folder.keeper_lock) or (
+            server.is_ready(embedded.folder) and embedded.postmaster != before
+        )
+
+    start_of_server(embedded.user())
+    for _ in range(7):
+        if locks.is_held(embedded.folder.keeper_lock):
+            killed = embedded.postmaster
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda killed=killed: alive_again(killed), 20)
+    assert "does not stay up" in embedded.folder.keeper_log.read_text()
+
+
 def test_telling_the_keeper_to_end_stops_the_server_in_order(embedded: Embedded, wait_until: Wait) -> None:
     start_of_server(embedded.user())
     os.kill(embedded.keeper, signal.SIGTERM)
@@ -141,7 +168,8 @@ def test_telling_the_keeper_to_end_stops_the_server_in_order(embedded: Embedded,
 def test_a_server_whose_folder_is_deleted_ends(embedded: Embedded, wait_until: Wait) -> None:
     start_of_server(embedded.user())
     postmaster = embedded.postmaster
-    shutil.rmtree(embedded.folder.root)
+    while embedded.folder.root.exists():  # the server removes files of its own meanwhile
+        shutil.rmtree(embedded.folder.root, ignore_errors=True)
 
     wait_until(lambda: not embedded.exists(postmaster), 10)
 

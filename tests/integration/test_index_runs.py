@@ -218,7 +218,7 @@ async def test_a_deleted_file_leaves_the_list_at_once_and_its_content_after_the_
     await indexing.query("UPDATE indexing.blob SET orphaned_at = now() - interval '91 days' WHERE orphaned_at < now()")
     await chunks_created(indexing, project)
     for table in ("blob", "chunk", "embedding", "definition"):
-        column = "id" if table == "blob" else "blob_id" if table != "embedding" else "blob_id"
+        column = "id" if table == "blob" else "blob_id"
         query = f"SELECT count(*) FROM indexing.{table} WHERE {column} NOT IN (SELECT blob_id FROM indexing.file)"
         assert await until(indexing, query, 0)
 
@@ -275,3 +275,16 @@ async def test_a_real_package_is_indexed_and_changed_and_equals_a_rebuild(
             file.rename(file.with_name(f"renamed_{file.name}"))
     await chunks_created(indexing, repository)
     await equals_full_rebuild(indexing, repository)
+
+
+async def test_old_jobs_are_forgotten(indexing: RunningIndex, project: Repository) -> None:
+    await chunks_created(indexing, project)
+    await indexing.query(
+        """
+        INSERT INTO indexing.job (repository_id, pool_id, status, requested_at)
+        SELECT id, pool_id, 'success', now() - make_interval(days => day)
+        FROM indexing.repository, generate_series(1, 100) AS day
+        """
+    )
+    await chunks_created(indexing, project)
+    assert await until(indexing, "SELECT count(*) FROM indexing.job", 50)

@@ -50,13 +50,20 @@ def imports_anywhere(package: str) -> dict[str, list[str]]:
         ("packhorse", {"packhorse_indexing", "packhorse_search", "packhorse_tasks"}),
         ("packhorse_indexing", {"packhorse_search", "packhorse_tasks"}),
         ("packhorse_search", {"packhorse_tasks"}),
-        ("packhorse_tasks", {"packhorse_indexing", "packhorse_search"}),
     ],
 )
 def test_no_import_runs_upward(package: str, above: set[str]) -> None:
-    """Core knows no plugin, indexing knows neither search nor tasks, and tasks stands by itself."""
+    """Core knows no plugin, and indexing knows neither search nor tasks."""
     upward = {name: places for name, places in imports_anywhere(package).items() if name in above}
     assert not upward
+
+
+def test_tasks_stands_by_itself() -> None:
+    """It uses indexing and search where they are installed, and imports them only there, inside functions."""
+    for path in python_files(SOURCES["packhorse_tasks"]):
+        tree = ast.parse(path.read_text("utf-8"))
+        at_import = {name for node in tree.body for name in imported(node)}
+        assert not {"packhorse_indexing", "packhorse_search"} & at_import, path.name
 
 
 @pytest.mark.parametrize("package", SOURCES)

@@ -48,7 +48,9 @@ def test_chunks_without_lexemes_make_no_rows() -> None:
 def test_a_posting_row_has_the_fields_of_the_table() -> None:
     posting = ("ä", np.array([7], np.int32), np.array([3], np.uint8), np.array([9], np.uint16))
     data = b"".join(posting_rows(5, 2, [posting]))
-    expected = struct.pack(">h i i i2s i i i4s i1s i2s", 6, 4, 5, 2, "ä".encode(), 4, 2, 4, b"\7\0\0\0", 1, b"\3", 2, b"\x09\0")
+    expected = struct.pack(
+        ">h i i i2s i i i4s i1s i2s", 6, 4, 5, 2, "ä".encode(), 4, 2, 4, b"\7\0\0\0", 1, b"\3", 2, b"\x09\0"
+    )
     assert data == HEADER + expected + TRAILER
 
 

@@ -109,7 +109,15 @@ def test_a_member_carries_the_licence_and_names_who_and_what_it_is(folder: str) 
 
 
 def requirement_names(folder: str) -> set[str]:
-    return {canonicalize_name(Requirement(line).name) for line in pyproject(folder)["project"]["dependencies"]}
+    """The distributions that a member requires, always or with one of its extras, and what those of ours require."""
+    project = pyproject(folder)["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project.get("optional-dependencies", {}).values() for line in extra),
+    ]
+    names = {canonicalize_name(Requirement(line).name) for line in lines}
+    ours = {pyproject(member)["project"]["name"]: member for member in MEMBERS}
+    return names.union(*(requirement_names(ours[name]) & ours.keys() for name in names & ours.keys()))
 
 
 def imported_packages(folder: str) -> dict[str, set[str]]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID  # noqa: TC003 - FastMCP evaluates the annotations
 
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from fastmcp.server import server as fastmcp_server
 from loguru import logger
 from mcp.shared.exceptions import MCPError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError, create_model
 
+from packhorse.arguments import sentences
 from packhorse.errors import ConflictError, DatabaseUnavailableError, InvalidInputError, NotFoundError
 from packhorse.metrics import KEPT, MOST_TOOLS, Metrics
 from packhorse.middleware import META, ErrorMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
 pytestmark = pytest.mark.unit
 
@@ -91,6 +94,11 @@ def server(metrics: Metrics) -> FastMCP:
         """Search."""
         return f"{query}{limit}{repository_id}{colour}{mode}{exact}{ratio}{paths}{inner}{commit}"
 
+    @mcp.tool(timeout=0.05)
+    async def slow() -> None:
+        """Take longer than it may."""
+        await asyncio.sleep(60)
+
     @mcp.resource("test://{how}")
     async def resource(how: str) -> str:
         """Fail in some way."""
@@ -112,10 +120,7 @@ def raise_as_asked(how: str) -> None:
     if how == "recurse":
         raise_as_asked(how)
     if how == "chain":
-        try:
-            raise ConflictError("Somebody else was first.", remedy="Read it again.", holder="ada")
-        except ConflictError as error:
-            raise ValueError("the service failed") from error
+        raise ValueError("the service failed") from ConflictError("Somebody else was first.", remedy="Read it again.")
     errors: dict[str, BaseException] = {
         "conflict": ConflictError("Somebody else was first.", remedy="Read it again.", holder="ada"),
         "missing": NotFoundError("There is no task 7."),
@@ -184,6 +189,8 @@ async def test_fastmcps_own_errors_pass(server: FastMCP) -> None:
     async with Client(server) as client:
         answer = await client.call_tool("fail", {"how": "tool"}, raise_on_error=False)
         assert (answer.is_error, answer.content[0].text) == (True, "as FastMCP says it")
+        answer = await client.call_tool("slow", raise_on_error=False)
+        assert answer.content[0].text == "Tool 'slow' execution timed out after 0.05s"
         answer = await client.call_tool("nothing", raise_on_error=False)
         assert (answer.is_error, answer.content[0].text) == (True, "Unknown tool: 'nothing'")
 
@@ -258,6 +265,20 @@ async def test_resources_and_prompts_fail_with_protocol_errors(server: FastMCP, 
     assert any("Traceback" in line for line in log)
 
 
+async def test_fastmcp_does_not_log_the_same_failures_again(server: FastMCP) -> None:
+    """Each would be a traceback more, for expected failures too, and without the id."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    fastmcp_server.logger.addHandler(handler)
+    async with Client(server) as client:
+        await client.call_tool("fail", {"how": "conflict"}, raise_on_error=False)
+        await client.call_tool("fail", {"how": "secret"}, raise_on_error=False)
+        await client.call_tool("fail", {}, raise_on_error=False)
+    fastmcp_server.logger.removeHandler(handler)
+    assert lines == []
+
+
 async def test_tools_work_and_fail_without_a_client(server: FastMCP) -> None:
     """A direct call in the process answers alike."""
     assert (await server.call_tool("fail", {"how": ""})).structured_content == {"count": 1}
@@ -311,3 +332,20 @@ def test_metrics_keep_a_fixed_amount() -> None:
     for number in range(MOST_TOOLS + 5):
         metrics.record(f"tool{number}", 0.001, failed=False)
     assert len(metrics.report()) == MOST_TOOLS
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "sentence"),
+    [
+        ({"type": "integer", "minimum": 3}, 1, "n must be an integer at least 3, got 1."),
+        ({"type": "string", "minLength": 3}, 1, "n must be text of at least 3 characters, got 1."),
+        ({"type": "string", "maxLength": 3}, 1, "n must be text of at most 3 characters, got 1."),
+        ({"const": "x"}, 1, 'n must be "x", got 1.'),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {1, 2}, "n: must be a valid integer, got a set."),
+    ],
+)
+def test_what_is_allowed_is_said_from_the_schema(schema: dict[str, object], value: object, sentence: str) -> None:
+    """What is too intricate for a few words is said as pydantic does."""
+    with pytest.raises(ValidationError) as caught:
+        create_model("Arguments", n=(int, Field(gt=5))).model_validate({"n": value})
+    assert sentences(caught.value, {"properties": {"n": schema}}) == sentence

@@ -22,7 +22,8 @@ _TYPES = {"string": "text", "integer": "an integer", "number": "a number", "bool
 
 def sentences(error: ValidationError, schema: Mapping[str, Any]) -> str:
     """Describe what pydantic found wrong, by the tool's input schema: what is allowed, and what was given."""
-    properties = dict(schema.get("properties", {}))
+    definitions = schema.get("$defs", {})
+    properties = {name: _resolved(one, definitions) for name, one in schema.get("properties", {}).items()}
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=False):
         # The branches of a union complain one by one about the same argument: the first stands for all.
@@ -34,7 +35,7 @@ def sentences(error: ValidationError, schema: Mapping[str, Any]) -> str:
     return " ".join(shown)
 
 
-def _sentence(path: list[str], detail: ErrorDetails, properties: dict[str, Any]) -> str:
+def _sentence(path: list[str], detail: ErrorDetails, properties: Mapping[str, Any]) -> str:
     name = path[0] if path else "The arguments"
     kind = detail["type"]
     if kind == "unexpected_keyword_argument" or (kind == "extra_forbidden" and len(path) == 1):
@@ -49,6 +50,14 @@ def _sentence(path: list[str], detail: ErrorDetails, properties: dict[str, Any])
         )
         return f"{name}: {_problem(detail)} at {within}, got {given}."
     return f"{name} must be {allowed}, got {given}." if allowed else f"{name}: {_problem(detail)}, got {given}."
+
+
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema with its own reference, and those of its branches, replaced by what they refer to."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_resolved(branch, definitions) for branch in schema["anyOf"]]}
+    referred = definitions.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
+    return {**schema, **referred}
 
 
 def _problem(detail: ErrorDetails) -> str:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 import packhorse
-from packhorse import core_commands, help_pages, terminal
+from packhorse import core_commands, help_pages, stdio, terminal
 from packhorse.errors import PackhorseError
 from packhorse.program import Program
 
@@ -33,6 +33,7 @@ Examples:
 
 def main() -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    stdio.settle_descriptors()
     try:
         with ExitStack() as stack:
             code = run(sys.argv[1:], Program(stack))

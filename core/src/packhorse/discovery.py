@@ -89,7 +89,8 @@ def discover() -> list[Candidate]:
 
 def _candidates(distribution: IDistribution) -> Iterable[Candidate]:
     # Parsed once and without the description, where the library's own properties parse all of it each time.
-    metadata = HeaderParser().parsestr(distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "")
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    metadata = HeaderParser().parsestr(text.partition("\n\n")[0])
     name, version = metadata["Name"], metadata["Version"]
     if not name or not version:
         raise ValueError("its METADATA has no Name or no Version")

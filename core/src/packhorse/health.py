@@ -13,6 +13,7 @@ from packhorse.isolation import PluginCrash, explain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
     from packhorse.plugins import PluginHost
 
 Status = Literal["ok", "warning", "failed"]

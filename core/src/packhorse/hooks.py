@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from packhorse import hookspecs
 from packhorse.errors import PackhorseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class HookError(PackhorseError):
@@ -71,9 +74,12 @@ class Hooks:
         """Add a plugin's implementations.
 
         Raises:
-            HookError: one of them implements no known hook, or with arguments that the hook does not have.
+            HookError: one of them implements no known hook, or with arguments that the hook does not have, or one is
+                not marked, or there is none at all.
         """
-        for hook, optional in self._implementations(plugin).items():
+        implementations = self._implementations(plugin)
+        self._refuse_unmarked(plugin, implementations)
+        for hook, optional in implementations.items():
             if hook not in self._declared and not optional:
                 near = get_close_matches(hook, sorted(self._declared), n=1, cutoff=0.5)
                 raise HookError(
@@ -87,6 +93,21 @@ class Hooks:
         except pluggy.PluginValidationError as error:
             raise HookError(self._mismatch(plugin) or " ".join(str(error).split())) from error
         self._plugins[name] = plugin
+
+    def _refuse_unmarked(self, plugin: object, implementations: Mapping[str, bool]) -> None:
+        here = getattr(plugin, "__name__", type(plugin).__module__)
+        for hook in self._declared.keys() - implementations.keys():
+            function = inspect.getattr_static(plugin, hook, None)
+            if inspect.isfunction(function) and function.__module__ == here and self._declared[hook] == "core":
+                raise HookError(
+                    f"{hook} has the name of a hook, but is not marked as its implementation.",
+                    remedy="Its author marks it with @hookimpl.",
+                )
+        if not implementations:
+            raise HookError(
+                "It implements no hook.",
+                remedy="Its author corrects the entry point, or marks the hooks with @hookimpl.",
+            )
 
     def _mismatch(self, plugin: object) -> str:
         for attribute in dir(plugin):
@@ -106,10 +127,6 @@ class Hooks:
                 )
         return ""
 
-    def names(self) -> list[str]:
-        """Return the admitted plugins in the order of their admission."""
-        return list(self._plugins)
-
     def implemented_by(self, plugin: str, hook: str) -> bool:
         """Tell whether an admitted plugin implements a hook."""
         wanted = self._plugins[plugin]
@@ -125,7 +142,12 @@ class Hooks:
         result = self._manager.subset_hook_caller(hook, others)(**arguments)
         if caller.spec is not None and caller.spec.opts.get("firstresult"):
             return [] if result is None else [result]
-        return list(result)
+        results = list(result)
+        if self._declared[hook] == "core" and any(inspect.iscoroutine(one) for one in results):
+            for one in results:
+                one.close()
+            raise HookError(f"{hook} is an async function; the host calls it as a plain one.")
+        return results
 
     def _caller(self, hook: str) -> pluggy.HookCaller:
         if hook not in self._declared:

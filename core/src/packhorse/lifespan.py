@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
 
@@ -27,8 +27,11 @@ async def running(host: PluginHost) -> AsyncIterator[None]:
     if host.is_running:
         yield  # a command's server, or a test's client inside its host
         return
+    from anyio import CancelScope
+
     host.check(strict=False)
-    async with AsyncExitStack() as stack:
+    stack = AsyncExitStack()
+    try:
         host.use(await _open(host, stack))
         stack.callback(host.use, None)
         for name in host.loaded:
@@ -38,6 +41,9 @@ async def running(host: PluginHost) -> AsyncIterator[None]:
                 await _start(host, name, stack)
         host.check()
         yield
+    finally:
+        with CancelScope(shield=True):  # a cancelled server still stops its plugins and closes the database
+            await stack.aclose()
 
 
 async def _open(host: PluginHost, stack: AsyncExitStack) -> Database:
@@ -140,7 +146,11 @@ class _Life:
         self._leave.set()
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=LAST_GRACE)
+            _, stubborn = await asyncio.wait({self._task}, timeout=LAST_GRACE)
+            for task in stubborn:
+                # The end of the loop would wait for it forever, and the process would never end.
+                asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
+                cast("Any", task)._log_destroy_pending = False  # noqa: SLF001 - that it is pending was logged
 
 
 def log_start(host: PluginHost) -> None:
@@ -148,4 +158,6 @@ def log_start(host: PluginHost) -> None:
     for record in host.records:
         (logger.info if record.status in {"loaded", "blocked"} else logger.error)("Plugin {}", record)
     tools: list[Any] = [tool for record in host.records for tool in record.tools]
-    logger.info("{} tools registered:{}", len(tools), "".join(f"\n  - {tool}" for tool in tools))
+    logger.info("{} tools registered:", len(tools))
+    for tool in tools:  # an entry each, because the log escapes line breaks inside of one
+        logger.info("  - {}", tool)

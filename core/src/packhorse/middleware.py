@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.exceptions import AuthorizationError, NotFoundError, ToolError, ValidationError
+from fastmcp.server import server as fastmcp_server
 from fastmcp.server.middleware import Middleware
 from fastmcp.tools.base import ToolResult
 from loguru import logger
@@ -17,9 +19,9 @@ from pydantic import ValidationError as PydanticValidationError
 from pydantic_core import to_json
 
 from packhorse.arguments import sentences
-from packhorse.errors import ConflictError, InvalidInputError, PackhorseError
+from packhorse.errors import ConflictError, InvalidInputError, PackhorseError, UnavailableError
 from packhorse.errors import NotFoundError as PackhorseNotFoundError
-from packhorse.isolation import printable
+from packhorse.isolation import LONGEST, printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,6 +37,17 @@ META = "packhorse/error"
 Not in the structured content: clients of the TypeScript SDK validate that against the tool's output schema even when
 the result is an error, and would show a schema violation instead of the message.
 """
+
+
+_TOLD_BY_US = ("Error calling tool", "Error reading resource", "Error rendering prompt", "Invalid arguments for tool")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line of FastMCP's is none about a failure that the middleware logs itself, with its id."""
+    return not str(record.msg).startswith(_TOLD_BY_US)
+
+
+logging.getLogger(fastmcp_server.logger.name).addFilter(_is_news)
 
 
 class ErrorMiddleware(Middleware):
@@ -83,6 +96,9 @@ class ErrorMiddleware(Middleware):
             return _answer(InvalidInputError(text))
         if isinstance(error, ToolError) and error.__cause__ is None:
             return ToolResult(content=str(error), is_error=True)  # a tool that uses FastMCP's own way to say it
+        if isinstance(error, ToolError) and isinstance(error.__cause__, MCPError):
+            logger.warning("The tool {} failed: {}", tool, error.__cause__)  # a tool's own time limit, for one
+            return _answer(UnavailableError(printable(error.__cause__.error.message, LONGEST)))
         return _answer(_masked(f"The tool {printable(tool, 64)}", error))
 
     async def on_read_resource(

@@ -144,4 +144,4 @@ def shorten(text: str, length: int) -> str:
     """Return as many whole sentences of `text` as `length` characters hold; of a longer first one, whole words."""
     head = text[: length + 1]
     ends = [found.end(1) for found in re.finditer(r"([.!?])(?=\s|$)", head) if found.end(1) <= length]
-    return text[: ends[-1]] if ends else head[:length].rsplit(" ", 1)[0].rstrip()
+    return text[: ends[-1]] if ends else head.rsplit(" ", 1)[0].rstrip()[:length]

@@ -38,6 +38,21 @@ class Channel:
     writer: int
 
 
+_closed: set[int] = set()
+
+
+def settle_descriptors() -> None:
+    """Open the null device in the place of each closed standard descriptor, lest a file that is opened take it."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            _closed.add(os.open(os.devnull, os.O_RDWR))  # the lowest that is free, hence this one
+            if getattr(sys, name) is None:
+                stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the process's life
+                setattr(sys, name, stream)
+
+
 def claim() -> Channel:
     """Take descriptors 0 and 1 for the protocol; from now on everybody else reads nothing and writes into the log.
 
@@ -47,15 +62,13 @@ def claim() -> Channel:
     Raises:
         ConfigurationError: standard input or output is closed.
     """
-    try:
-        sys.stdout.flush()
-        reader = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
-        writer = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
-    except (OSError, AttributeError, ValueError) as error:
+    if _closed & {0, 1}:
         raise ConfigurationError(
-            f"Standard input or output is closed: {error}.",
-            remedy="An MCP client starts the server with both as pipes.",
-        ) from error
+            "Standard input or output is closed.", remedy="An MCP client starts the server with both as pipes."
+        )
+    sys.stdout.flush()
+    reader = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+    writer = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.close(null)

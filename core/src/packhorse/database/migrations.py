@@ -39,6 +39,7 @@ SECONDS = 300.0
 _POLL_SECONDS = 0.05
 
 _NAME = re.compile(r"(\d{4,})_([a-z0-9_]+)\.sql")
+_TAKEN = {"packhorse", "public", "information_schema"}
 _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Any number will do that no other program uses for its advisory locks: the letters of "packhors".
 _LOCK = 0x7061636B686F7273
@@ -126,7 +127,7 @@ class PluginMigrations:
         Raises:
             ConfigurationError: a name is malformed, a number is missing or taken twice, or a file is not UTF-8.
         """
-        if not _PLUGIN.fullmatch(plugin) or plugin in {"packhorse", "public", "information_schema"}:
+        if not _PLUGIN.fullmatch(plugin) or plugin in _TAKEN or plugin.startswith("pg_"):
             raise ConfigurationError(f"{plugin!r} cannot be the name of a plugin's database schema.")
         try:
             files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda f: f.name)
@@ -216,15 +217,13 @@ async def _apply(database: Database, plugin: PluginMigrations, migration: Migrat
                 if await _try_to_run(connection, plugin, migration):
                     return True
             await asyncio.sleep(_POLL_SECONDS)
-        except psycopg.Error as error:
+        except (DatabaseUnavailableError, DatabaseTimeoutError):
+            raise
+        except (psycopg.Error, DatabaseError) as error:
             # Another process may have been ahead by less than our snapshot could show, or have written what the
             # file changes: then it is done, or worth another try.
             if migration in await _read_pending(database, plugin) and not isinstance(error, pg.SerializationFailure):
-                reason = failures.first_line(error)
-                raise DatabaseError(
-                    f"The migration {migration.name} of the plugin {plugin.plugin} failed: {reason}.",
-                    remedy="Nothing of it was kept. Report it to the plugin's author; the other plugins go on.",
-                ) from error
+                raise _failed(plugin, migration, error) from error
         if migration not in await _read_pending(database, plugin):
             return False
         if clock() > until:
@@ -265,6 +264,14 @@ async def _try_to_run(connection: AsyncConnection[Any], plugin: PluginMigrations
 async def _outside(connection: AsyncConnection[Any], plugin: str) -> set[tuple[str, str]]:
     cursor = await connection.execute(_OUTSIDE, (plugin, plugin, plugin))
     return {(name, version) for name, version in await cursor.fetchall()}
+
+
+def _failed(plugin: PluginMigrations, migration: Migration, error: Exception) -> DatabaseError:
+    reason = error.message.rstrip(".") if isinstance(error, DatabaseError) else failures.first_line(error)
+    return DatabaseError(
+        f"The migration {migration.name} of the plugin {plugin.plugin} failed: {reason}.",
+        remedy="Nothing of it was kept. Report it to the plugin's author; the other plugins go on.",
+    )
 
 
 def _pending(plugin: PluginMigrations, applied: Sequence[tuple[Any, ...]]) -> list[Migration]:

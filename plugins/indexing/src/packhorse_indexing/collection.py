@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packhorse_indexing.store import postings, upkeep
+from packhorse_indexing.store import postings, upkeep, work
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 BLOBS_AT_ONCE = 500
+KEPT_JOBS = 50
+"""Finished jobs of a repository whose outcome can still be looked up."""
 
 
 def keep_pool(connection: Connection[Any], pool_id: int, retention_days: float) -> None:
     """Put a pool in order, in short transactions that no search waits for."""
     collect(connection, pool_id, retention_days)
+    work.prune(connection, pool_id, KEPT_JOBS)
     segments = postings.segments_to_merge(connection, pool_id)
     if segments:
         with connection.transaction():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from packhorse import terminal
-from packhorse_indexing.service import Index
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -71,6 +70,8 @@ def register(app: App, context: PluginContext) -> None:
 
 
 async def _index(context: PluginContext, path: Path, *, force: bool) -> IndexResult:
+    from packhorse_indexing.service import Index  # it needs psycopg, which `packhorse --help` does not
+
     service = context.service(Index)
     job: list[UUID] = []
     with terminal.progress("looking for files", total=100) as bar:
@@ -89,6 +90,7 @@ async def _index(context: PluginContext, path: Path, *, force: bool) -> IndexRes
 
 
 async def _repositories(context: PluginContext, *, json: bool) -> None:
+    from packhorse_indexing.service import Index
     from packhorse_indexing.tools import describe
 
     described = await describe(context.service(Index))
@@ -108,6 +110,8 @@ async def _repositories(context: PluginContext, *, json: bool) -> None:
 
 
 async def _forget(context: PluginContext, reference: str, *, json: bool) -> None:
+    from packhorse_indexing.service import Index
+
     service = context.service(Index)
     forgotten = await service.forget(_reference(reference))
     if json:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packhorse.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from packhorse.settings import CoreSettings
     from packhorse_indexing.embedders import Embedder
     from packhorse_indexing.settings import IndexingSettings
 
@@ -26,16 +25,12 @@ def factories() -> dict[str, Factory]:
 
 
 def _create(settings: IndexingSettings) -> Embedder:
-    if settings.embedder == "static":
-        from packhorse_indexing.embedders.static import StaticEmbedder
-
-        return StaticEmbedder()
     from packhorse_indexing import embedders
 
     return embedders.create(settings)
 
 
-def choose(name: str, registered: Iterable[tuple[str, Mapping[str, Factory]]]) -> Factory:
+def choose(name: str, registered: Sequence[tuple[str, Mapping[str, Factory]]]) -> Factory:
     """Return the factory of an embedder among those that plugins registered.
 
     Raises:
@@ -55,19 +50,3 @@ def choose(name: str, registered: Iterable[tuple[str, Mapping[str, Factory]]]) -
             remedy=f"Did you mean {near[0]}?" if near else "",
         )
     return found[0][1]
-
-
-def create_embedder(core: CoreSettings, settings: IndexingSettings) -> Embedder:
-    """Make the configured embedder in a process that has no host, loading the plugins only for a foreign one.
-
-    Raises:
-        ConfigurationError: it is unknown, or misconfigured.
-    """
-    if settings.embedder in OURS:
-        return _create(settings)
-    from packhorse.plugins import PluginHost
-
-    host = PluginHost(core)
-    host.load()
-    registered: list[tuple[str, Any]] = list(host.call_hook("register_embedders"))
-    return choose(settings.embedder, registered)(settings)

@@ -43,8 +43,12 @@ class _Started:
 class Launcher:
     """Starts a worker for a pool when there is none; several launchers may, and all but one worker leave at once."""
 
-    def __init__(self, core: CoreSettings, settings: IndexingSettings, logger: Logger) -> None:
+    def __init__(
+        self, core: CoreSettings, settings: IndexingSettings, logger: Logger, *, with_plugins: bool = False
+    ) -> None:
+        """Start workers with these settings; `with_plugins`: another plugin's embedder or languages are needed."""
         self._core = core
+        self._with_plugins = with_plugins
         self._settings = settings
         self._log = logger
         self._started: dict[int, _Started] = {}
@@ -79,7 +83,12 @@ class Launcher:
             self._started[pool_id].failures = 0
 
     def _start(self, pool_id: int) -> subprocess.Popen[bytes]:
-        order = {"core": _plain(self._core), "settings": _plain(self._settings), "pool": pool_id}
+        order = {
+            "core": _plain(self._core),
+            "settings": _plain(self._settings),
+            "with_plugins": self._with_plugins,
+            "pool": pool_id,
+        }
         # -P and the working directory: a repository in which a command is run must not lend modules to its indexer.
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "packhorse_indexing.worker"],

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from packhorse_indexing.embedding import choose
+from packhorse_indexing.embedding import OURS, choose
 from packhorse_indexing.jobs import Jobs
 from packhorse_indexing.launch import Launcher
 from packhorse_indexing.service import Index
@@ -27,7 +27,9 @@ async def serve_index(context: PluginContext) -> AsyncIterator[None]:
     """
     settings = context.settings(IndexingSettings)
     embedder = choose(settings.embedder, list(context.call_hook("register_embedders")))(settings)
-    jobs = Jobs(context.database, Launcher(context.core, settings, context.logger), context.logger)
+    with_plugins = settings.embedder not in OURS or any(context.call_hook("register_languages"))
+    launcher = Launcher(context.core, settings, context.logger, with_plugins=with_plugins)
+    jobs = Jobs(context.database, launcher, context.logger)
     context.provide(Index, Index(context.database, settings, embedder, jobs))
     watch = asyncio.create_task(jobs.watch(embedder.name), name="indexing: watch over jobs")
     try:

@@ -29,17 +29,24 @@ def embed_pending(run: Run, encode: Encode, batch: int) -> None:
     run.phase, run.embed_total, run.embed_done = "embed", waiting, 0
     with run.transaction(progressed=False):
         pass
+    try:
+        _embed(run, encode, batch)
+    except UnavailableError as error:
+        left = upkeep.pending_total(run.connection, pool)
+        run.errors.append(f"{left} chunks wait for their embedding and are found by their words meanwhile: {error}")
+    finally:
+        if not run.connection.closed:
+            upkeep.count_repositories(run.connection, pool)
+
+
+def _embed(run: Run, encode: Encode, batch: int) -> None:
+    pool = run.job.pool_id
     while chunks := upkeep.pending_chunks(run.connection, pool, batch):
         texts = {chunk.hash: chunk.content for chunk in chunks}
         older = store.embedded_chunks(run.connection, pool, list(texts))
         made = [chunk_hash for chunk_hash in texts if chunk_hash not in older]
-        try:
-            with run.stage("embed"):
-                array = encode([texts[chunk_hash] for chunk_hash in made]) if made else np.zeros((0, 1), np.float32)
-        except UnavailableError as error:
-            left = upkeep.pending_total(run.connection, pool)
-            run.errors.append(f"{left} chunks wait for their embedding and are found by their words meanwhile: {error}")
-            return
+        with run.stage("embed"):
+            array = encode([texts[chunk_hash] for chunk_hash in made]) if made else np.zeros((0, 1), np.float32)
         rows = {chunk_hash: row for row, chunk_hash in enumerate(made)}
         fresh = [chunk for chunk in chunks if chunk.hash in rows]
         copies = [chunk for chunk in chunks if chunk.hash in older]
@@ -60,5 +67,3 @@ def embed_pending(run: Run, encode: Encode, batch: int) -> None:
                 [older[chunk.hash] for chunk in copies],
             )
             upkeep.count_embedded(run.connection, pool, [chunk.blob_id for chunk in chunks])
-    with run.connection.transaction():
-        upkeep.count_repositories(run.connection, pool)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 RACY_NS = 2_000_000_000
 """A file modified so shortly before its scan may change again within the clock's resolution and look the same."""
 
+MAX_PATH = 2000
+"""Bytes of a path: it is a key, and an entry of a B-tree holds 2,700."""
+
+CUT = "…"
 _INODES = (1 << 63) - 1
 UNKNOWN = Signature(None, None, None, None)
 
@@ -52,7 +56,7 @@ def make_plan(scan: Scan, stored: Mapping[str, StoredFile], *, now_ns: int, ever
     for entry in scan.files:
         path = storable(entry.path)
         if path != entry.path:
-            skips[path] = "encoding"
+            skips[path] = "path too long" if path.endswith(CUT) else "encoding"
             continue
         present.add(path)
         signature = signature_of(entry, now_ns)
@@ -92,12 +96,12 @@ def file_row(path: str, blob_id: int | None, skipped: str | None, signature: Sig
 
 
 def storable(path: str) -> str:
-    """Return a path as PostgreSQL can store it: without the surrogates that stand for bytes which are no UTF-8."""
+    """Return a path as PostgreSQL can store it: not too long, and without the surrogates of bytes that are no UTF-8."""
     try:
-        path.encode()
+        size = len(path.encode())
     except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return path
+        return storable(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return path if size <= MAX_PATH else path[: MAX_PATH // 4] + CUT
 
 
 def paths_of(todo: Iterable[Todo]) -> list[str]:

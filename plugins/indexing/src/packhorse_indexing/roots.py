@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packhorse.errors import InvalidInputError, NotFoundError
+from packhorse_indexing.plan import MAX_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,8 @@ def resolve_root(text: str, allowed: Sequence[Path]) -> str:
         raise InvalidInputError(f"{text} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
     if not stat.S_ISDIR(status.st_mode):
         raise InvalidInputError(f"{text} is a file, not a folder.", remedy=f"Index its folder: {real.parent}.")
+    if len(os.fsencode(real)) > MAX_PATH:
+        raise InvalidInputError(f"The path of {real.name} is longer than {MAX_PATH} bytes.")
     if allowed:
         if not any(real.is_relative_to(root.resolve()) for root in allowed):
             raise InvalidInputError(

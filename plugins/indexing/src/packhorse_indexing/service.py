@@ -174,15 +174,21 @@ class Index:
         root = await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
         async with self._database.connection() as connection:
             repository = await catalog.repository_by_path(connection, root)
-        if repository is None:
-            identity = await asyncio.to_thread(identify, Path(root))
+        return repository or await self._add_repository(root, await asyncio.to_thread(identify, Path(root)))
+
+    async def _add_repository(self, root: str, identity: str) -> Repository:
+        try:
             async with self._database.connection() as connection:
                 await catalog.create_repository(
                     connection, root, identity, self.embedder.name, self.embedder.dimensions
                 )
                 repository = await catalog.repository_by_path(connection, root)
+        except psycopg.errors.ForeignKeyViolation:
+            repository = None
         if repository is None:
-            raise NotFoundError(f"{root} was removed from the index just now.")
+            raise ConflictError(
+                f"{root} was being removed from the index at the same time.", remedy="Index it again now."
+            )
         return repository
 
     async def _result(self, repository: Repository, job: Job) -> IndexResult:

@@ -22,21 +22,23 @@ from packhorse.database import connect, lease
 from packhorse.errors import PackhorseError
 from packhorse.log import logging_to_file
 from packhorse.settings import CoreSettings
+from packhorse_indexing.chunking import registry
 from packhorse_indexing.collection import keep_pool
-from packhorse_indexing.embedding import create_embedder
+from packhorse_indexing.embedding import choose, factories
 from packhorse_indexing.pending import embed_pending
 from packhorse_indexing.pipeline import CancelledRunError, Run
 from packhorse_indexing.settings import IndexingSettings
 from packhorse_indexing.store import upkeep, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from psycopg import Connection
 
     from packhorse_indexing.embedders import Embedder
+    from packhorse_indexing.embedding import Factory
     from packhorse_indexing.store.work import Work
 
 MAX_ADDRESS_SPACE = 4 << 30
@@ -66,10 +68,23 @@ def main() -> int:
         soft = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     with logging_to_file(core):
-        return _serve(core, settings, order["pool"])
+        make = choose(settings.embedder, _extend(core) if order["with_plugins"] else [("indexing", factories())])
+        return _serve(core, settings, make, order["pool"])
 
 
-def _serve(core: CoreSettings, settings: IndexingSettings, pool_id: int) -> int:
+def _extend(core: CoreSettings) -> list[tuple[str, Mapping[str, Factory]]]:
+    """Load the plugins, add their languages to ours, and return their embedders."""
+    from packhorse.plugins import PluginHost
+
+    host = PluginHost(core)
+    host.load()
+    for _, languages in host.call_hook("register_languages"):
+        for language in languages:
+            registry.add(language)
+    return list(host.call_hook("register_embedders"))
+
+
+def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, pool_id: int) -> int:
     """Work for the pool, and come back when the database does."""
     lost_at: float | None = None
     while True:
@@ -78,7 +93,7 @@ def _serve(core: CoreSettings, settings: IndexingSettings, pool_id: int) -> int:
                 lost_at = None
                 connection.autocommit = True
                 connection.execute(_SESSION)
-                Worker(connection, core, settings, runner.run).serve(pool_id)
+                Worker(connection, settings, make, runner.run).serve(pool_id)
                 return 0
         except (psycopg.OperationalError, PackhorseError) as error:
             lost_at = lost_at or time.monotonic()
@@ -90,14 +105,14 @@ def _serve(core: CoreSettings, settings: IndexingSettings, pool_id: int) -> int:
 
 
 class Worker:
-    """A worker with its connection; `run` waits for a coroutine."""
+    """A worker with its connection; `make` makes its embedder and `run` waits for a coroutine."""
 
     def __init__(
-        self, connection: Connection[Any], core: CoreSettings, settings: IndexingSettings, run: Callable[..., Any]
+        self, connection: Connection[Any], settings: IndexingSettings, make: Factory, run: Callable[..., Any]
     ) -> None:
         self.connection = connection
-        self.core = core
         self.settings = settings
+        self._make = make
         self._run = run
 
     def serve(self, pool_id: int) -> None:
@@ -171,12 +186,20 @@ class Worker:
         branch, revision = (head.branch, head.revision) if head else (None, None)
         upkeep.complete_repository(self.connection, job.repository_id, branch, revision)
         stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items())
-        logger.info("Indexed {}: {} files; seconds: {}", job.path, files, stages)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        logger.info(
+            "Indexed {}: {} files; CPU {:.2f} s, peak {} MB; seconds: {}",
+            job.path,
+            files,
+            used.ru_utime + used.ru_stime,
+            used.ru_maxrss // 1024,
+            stages,
+        )
         return "partial" if run.errors or pending else "success", run.errors
 
     @contextmanager
     def _embedder(self) -> Iterator[Embedder]:
-        embedder = create_embedder(self.core, self.settings)
+        embedder = self._make(self.settings)
         try:
             yield embedder
         finally:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from packhorse_indexing.store.work import Work
 
 
+MAX_NAME = 500
+"""Characters of a defined name that are kept: an entry of a B-tree holds 2,700 bytes, and a hostile file more."""
+
+
 class Vectors:
     """The vectors of a batch's chunks, by the hash of their content: made now, or those of older chunks.
 
@@ -108,7 +112,7 @@ def _chunk_rows(blob: NewBlob, blob_id: int, first_chunk: int) -> Iterator[Chunk
 def _definition_rows(blob: NewBlob, blob_id: int, first_chunk: int) -> Iterator[DefinitionRow]:
     for definition in blob.definitions:
         chunk_id = first_chunk + blob.first + definition.chunk
-        yield DefinitionRow(definition.name, definition.kind, chunk_id, blob_id, definition.line)
+        yield DefinitionRow(definition.name[:MAX_NAME], definition.kind, chunk_id, blob_id, definition.line)
 
 
 def _write_vectors(connection: Connection[Any], pool_id: int, rows: list[ChunkRow], vectors: Vectors) -> None:

@@ -16,11 +16,14 @@ class TaskLink(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """A place in the code. `start_line` and `end_line` are those of `content`, 1-based and inclusive."""
+    """A place in the code.
+
+    `start_line` and `end_line` are those of `content`, 1-based and inclusive. `repository` is the name of the
+    repository's folder, or its path where two have the same name.
+    """
 
     chunk_id: str
     repository: str
-    repository_id: str
     file_path: str
     start_line: int
     end_line: int

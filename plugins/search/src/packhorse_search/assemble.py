@@ -9,7 +9,7 @@ from packhorse_search import context_lines as around
 from packhorse_search import store
 from packhorse_search.answer import SearchResult
 from packhorse_search.candidates import ChunkKey
-from packhorse_search.excerpt import excerpt, shown, tokens
+from packhorse_search.excerpt import excerpt, shown, shown_lines, tokens
 from packhorse_search.kinds import FileKind
 from packhorse_search.links import task_links
 
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from packhorse_search.rank import Ranked
     from packhorse_search.scope import Scope
 
-BUDGET = 6_500
-"""Tokens, carefully estimated, of all contents in an answer: it is sent as text and as structured data, and with both
-and 50 results it stays under 20,000."""
+CAP = 19_000
+"""Tokens, carefully estimated, of a whole answer, which is sent as text and as structured data; clients give up at
+25,000 or less."""
+
+BUDGET = 6_000
+"""Tokens of all contents, in each of the two forms."""
+
+_FRAME = 180
+"""Tokens of a result without its content, in both forms together."""
 
 _LEAST = 100
 """Tokens kept for each result, so that the first do not starve the last."""
@@ -40,7 +46,7 @@ _REASONS = {
     "symbol": "symbol",
     "words": "words",
     "meaning": "meaning",
-    "file": "rest of file",
+    "file": "other code in file",
 }
 
 
@@ -58,7 +64,7 @@ async def results(
     contents, surroundings = await _texts(context, ranked, context_lines)
     tasks = await _tasks(context, repositories.values(), ranked)
     answer = []
-    left = BUDGET
+    left = min(BUDGET, (CAP - _FRAME * len(ranked)) // 2)
     for place, entry in enumerate(ranked):
         candidate = entry.candidate
         repository = repositories[candidate.file.repository_id]
@@ -72,8 +78,7 @@ async def results(
         answer.append(
             SearchResult(
                 chunk_id=str(chunk_uuid(*candidate.key)),
-                repository=shown(repository.name),
-                repository_id=str(repository.id),
+                repository=shown(where.name_of(repository)),
                 file_path=shown(candidate.file.path),
                 start_line=cut.start_line,
                 end_line=cut.end_line,
@@ -110,17 +115,13 @@ async def _texts(
                 rows = await store.lines(connection, pool_id, spans)
                 for entry in members:
                     before, after = (around.read(span, rows) for span in _spans(entry, count))
-                    surroundings[entry.candidate.key] = (_visible(before), _visible(after))
+                    surroundings[entry.candidate.key] = (shown_lines(before), shown_lines(after))
     return contents, surroundings
 
 
 def _spans(entry: Ranked, count: int) -> tuple[around.Span, around.Span]:
     candidate = entry.candidate
     return around.wanted_spans(candidate.file.blob_id, candidate.start_line, candidate.end_line, count)
-
-
-def _visible(text: str) -> str:
-    return excerpt(text, 1, (), BUDGET).content if text else ""
 
 
 async def _tasks(

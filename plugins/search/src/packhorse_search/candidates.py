@@ -42,8 +42,7 @@ class Definition:
 class Candidate:
     """A chunk that may answer, in one file that contains it, with the evidence of the retrievals.
 
-    `hash` stands for its text. `content` is that text where nothing is known of what the file defines and the query
-    names something, and empty elsewhere.
+    `hash` stands for its text. `content` is that text where it is to be read for what it defines, empty elsewhere.
     """
 
     key: ChunkKey

@@ -42,7 +42,7 @@ def excerpt(content: str, start_line: int, words: Collection[str], allowance: in
         words: the lexemes that the window should hold.
         allowance: the tokens that it may cost; at least one line is kept.
     """
-    lines = [_line(line) for line in content.replace("\r\n", "\n").rstrip("\n").split("\n")]
+    lines = [_line(line) for line in content.replace("\r\n", "\n").removesuffix("\n").split("\n")]
     costs = [tokens(line) for line in lines]
     if sum(costs) <= allowance:
         truncated = any(line.endswith("…") and len(line) > MAX_LINE for line in lines)
@@ -73,6 +73,11 @@ def _best_window(costs: list[int], values: list[int], allowance: int) -> tuple[i
         last += 1
         cost += costs[last]
     return first, last
+
+
+def shown_lines(text: str) -> str:
+    """Return lines of code with their hidden characters escaped and the longest of them cut."""
+    return "\n".join(map(_line, text.split("\n")))
 
 
 def shown(text: str) -> str:

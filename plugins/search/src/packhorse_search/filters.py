@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from packhorse.errors import InvalidInputError
 
 _WILDCARDS = re.compile(r"[*?\[]")
+_MEMBERS = re.compile(r"(?P<first>[A-Za-z0-9])-(?P<last>[A-Za-z0-9])|.", re.DOTALL)
 _MAX_LENGTH = 500
 _MAX_WILDCARDS = 20
 
@@ -107,7 +108,7 @@ def glob_pattern(glob: str) -> str:
         elif glob[i] == "?":
             out.append("[^/]")
             i += 1
-        elif glob[i] == "[" and (closing := glob.find("]", i + 2)) > 0:
+        elif glob[i] == "[" and (closing := glob.find("]", i + (3 if glob[i + 1 : i + 2] in ("!", "^") else 2))) > 0:
             out.append(_character_set(glob[i + 1 : closing]))
             i = closing + 1
         else:
@@ -118,9 +119,16 @@ def glob_pattern(glob: str) -> str:
 
 def _character_set(members: str) -> str:
     negated = members[0] in "!^"
-    members = members[1:] if negated else members
-    escaped = re.sub(r"[\\\[\]^]", lambda match: "\\" + match.group(), members)
+    escaped = _MEMBERS.sub(_member, members[1:] if negated else members)
     return f"[^/{escaped}]" if negated else f"[{escaped}]"
+
+
+def _member(match: re.Match[str]) -> str:
+    """Return a range that both dialects take, and every other character as itself."""
+    first, last = match["first"], match["last"]
+    if first is not None and first <= last:
+        return f"{first}-{last}"
+    return "".join(_literal(character) for character in match.group())
 
 
 def _literal(character: str) -> str:

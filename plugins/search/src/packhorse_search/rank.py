@@ -54,8 +54,9 @@ def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatisti
         kind = file_kind(file.path)
         factor = 1.0 if kind in query.wanted else weights.kinds[kind]
         for place, i in enumerate(members):
-            parts = {name: value * factor for name, value in (chunk_signals[i] | signals).items() if value > 0}
-            ranked.append((sum(parts.values()) * weights.spread**place, candidates[i], kind, parts))
+            share = factor * weights.spread**place
+            parts = {name: value * share for name, value in (chunk_signals[i] | signals).items() if value > 0}
+            ranked.append((sum(parts.values()), candidates[i], kind, parts))
     ranked.sort(key=lambda entry: (-entry[0], entry[1].file.path, entry[1].start_line))
     most = _most(weights)
     return [Ranked(candidate, min(1.0, score / most), kind, parts) for score, candidate, kind, parts in ranked]

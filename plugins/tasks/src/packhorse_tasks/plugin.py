@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from packhorse import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from importlib.resources.abc import Traversable
 
+    from cyclopts import App
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
+
+# The hook of the search plugin carries no context, so the running ones are kept here; there is one in a real process.
+_contexts: list[PluginContext] = []
 
 
 @hookimpl
@@ -32,7 +39,42 @@ def register_instructions() -> str:
 
 @hookimpl
 def register_tools(mcp: FastMCP, context: PluginContext) -> None:
-    """Register the task tools."""
-    from packhorse_tasks import tools
+    """Register the task tools, the resources and the prompts."""
+    from packhorse_tasks import resources, tools
 
     tools.register(mcp, context)
+    resources.register(mcp, context)
+
+
+@hookimpl
+def register_commands(app: App, context: PluginContext) -> None:
+    """Add `packhorse tasks`."""
+    from packhorse_tasks import commands
+
+    commands.register(app, context)
+
+
+@hookimpl
+def plugin_lifespan(context: PluginContext) -> AbstractAsyncContextManager[None]:
+    """Keep the tasks' vectors up to date, and answer `task_links`, while the database is open."""
+    return _running(context)
+
+
+@asynccontextmanager
+async def _running(context: PluginContext) -> AsyncIterator[None]:
+    from packhorse_tasks import meaning
+
+    _contexts.append(context)
+    try:
+        async with meaning.embedding(context):
+            yield
+    finally:
+        _contexts.remove(context)
+
+
+@hookimpl(optionalhook=True)
+async def task_links(repository_path: str, paths: Sequence[str], branch: str | None) -> dict[str, list[dict[str, str]]]:
+    """Tell the search plugin, which declares this hook, which open tasks touch its results."""
+    from packhorse_tasks import links
+
+    return await links.touching(_contexts[-1].database, repository_path, paths, branch) if _contexts else {}

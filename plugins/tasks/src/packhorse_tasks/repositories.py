@@ -57,7 +57,7 @@ def resolve_repository(path: str) -> Path:
 def missing_references(repository: str, references: Sequence[str]) -> list[str]:
     """Return those of the relative paths that lead to nothing in the repository; none when that is not there."""
     root = Path(repository)
-    if not root.is_dir():
+    if not repository or not root.is_dir():
         return []
     return [reference for reference in references if not os.path.lexists(root / reference)]
 

@@ -21,7 +21,8 @@ TASK = """
 SELECT t.id, t.number, t.version, t.title, t.description, t.notes, t.status, t.priority::text, t.labels, t.assignee,
     t.due_date, t.acceptance_criteria, t.repository, t.planning_references, t.symbols, t.branches, t.commits,
     t.claimed_by, t.claimed_until, t.created_at, t.updated_at, t.deleted_at,
-    t.blocked,
+    tasks.is_open(t.status, t.deleted_at)
+        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked,
     (SELECT json_build_object('id', p.id, 'title', p.title, 'status', p.status)
         FROM tasks.task AS p WHERE p.id = t.parent_id) AS parent,
     (SELECT coalesce(json_agg(json_build_object('id', s.id, 'title', s.title, 'status', s.status) ORDER BY s.number),
@@ -39,7 +40,7 @@ SELECT t.id, t.number, t.version, t.title, t.description, t.notes, t.status, t.p
             'created_at', c.created_at) ORDER BY c.id), '[]')
         FROM (SELECT * FROM tasks.comment WHERE task_id = t.id ORDER BY id DESC LIMIT 20) AS c
     ) AS comments
-FROM tasks.listed AS t
+FROM tasks.task AS t
 """
 
 GET = TASK + "WHERE t.id = %(id)s"
@@ -53,12 +54,12 @@ ORDER BY number::text = %(prefix)s DESC, number LIMIT 3
 """
 
 CREATE = """
-INSERT INTO tasks.task (client_key, title, description, notes, status, priority, labels, parent_id, assignee, due_date,
+INSERT INTO tasks.task (id, client_key, title, description, notes, status, priority, labels, parent_id, assignee, due_date,
     acceptance_criteria, repository, planning_references, symbols, branches, commits)
-VALUES (%(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s, %(priority)s, %(labels)s, %(parent_id)s,
+VALUES (coalesce(%(id)s, gen_random_uuid()), %(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s, %(priority)s, %(labels)s, %(parent_id)s,
     %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s, %(planning_references)s, %(symbols)s,
     %(branches)s, %(commits)s)
-ON CONFLICT (client_key) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id
 """
 
@@ -110,13 +111,15 @@ SELECT wanted.id FROM unnest(%(ids)s::uuid[]) AS wanted(id)
 WHERE NOT EXISTS (SELECT FROM tasks.task WHERE task.id = wanted.id)
 """
 
-UNLINK = "DELETE FROM tasks.dependency WHERE task_id = %(id)s AND blocker_id <> ALL (%(blockers)s::uuid[])"
-
+# The blockers are locked against changes of their status until the edges are there to be told of one.
 LINK = """
-INSERT INTO tasks.dependency (task_id, blocker_id)
-SELECT %(id)s, blocker FROM unnest(%(blockers)s::uuid[]) AS blocker
+INSERT INTO tasks.dependency (task_id, blocker_id, open)
+SELECT %(id)s, b.id, tasks.is_open(b.status, b.deleted_at)
+FROM tasks.task AS b WHERE b.id = ANY (%(blockers)s::uuid[]) ORDER BY b.id FOR SHARE
 ON CONFLICT DO NOTHING
 """
+
+UNLINK = "DELETE FROM tasks.dependency WHERE task_id = %(id)s AND blocker_id <> ALL (%(blockers)s::uuid[])"
 
 # A task needs its blockers and its sub-tasks done. Every such edge among the tasks that the given ones need.
 EDGES = """
@@ -134,30 +137,94 @@ SELECT edge.task_id, edge.needs FROM needed JOIN edge ON edge.task_id = needed.i
 
 TITLES = "SELECT id, title FROM tasks.task WHERE id = ANY (%(ids)s::uuid[])"
 
+# The ids of a page, and before them a row that only counts.
 LIST = """
 WITH matching AS (
-    SELECT id, number, priority, due_date FROM tasks.listed AS t
-    WHERE (t.deleted_at IS NOT NULL) = %(deleted)s
-        AND (%(status)s::text IS NULL OR t.status = %(status)s)
-        AND (%(branch)s::text IS NULL OR t.branches @> ARRAY[%(branch)s::text])
-        AND (%(label)s::text IS NULL OR t.labels @> ARRAY[%(label)s::text])
-        AND (%(assignee)s::text IS NULL OR t.assignee = %(assignee)s)
-        AND (%(parent_id)s::uuid IS NULL OR t.parent_id = %(parent_id)s)
-        AND (NOT %(ready)s OR t.ready)
-), page AS (
-    SELECT id, row_number() OVER () AS place FROM (
-        SELECT id FROM matching
-        ORDER BY CASE WHEN %(ready)s THEN priority END DESC, CASE WHEN %(ready)s THEN due_date END,
-            CASE WHEN %(ready)s THEN number END, number DESC
-        LIMIT %(limit)s OFFSET %(offset)s) AS ordered
+    SELECT id, number, priority, due_date FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
 )
-SELECT total.total, t.id, t.title, t.status, t.priority::text, t.assignee, t.holder AS claimed_by, t.due_date, t.labels,
-    t.blocked
-FROM (SELECT count(*) AS total FROM matching) AS total
-LEFT JOIN page ON true LEFT JOIN tasks.listed AS t USING (id)
-ORDER BY page.place
+SELECT NULL AS id, count(*) AS total FROM matching
+UNION ALL
+SELECT id, NULL FROM (
+    SELECT id FROM matching
+    ORDER BY CASE WHEN %(urgent)s THEN priority END DESC, CASE WHEN %(urgent)s THEN due_date END,
+        CASE WHEN %(urgent)s THEN number END, number DESC
+    LIMIT %(limit)s OFFSET %(offset)s) AS page
 """
 
+SUMMARIES = """
+SELECT t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
+    CASE WHEN t.claimed_until > clock_timestamp() THEN t.claimed_by END AS claimed_by,
+    tasks.is_open(t.status, t.deleted_at)
+        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) JOIN tasks.task AS t USING (id)
+ORDER BY wanted.place
+"""
+
+LEXEMES = "SELECT query::text, tasks FROM tasks.question_lexemes(%(question)s)"
+
+COUNT = "SELECT count(*) AS total FROM tasks.document"
+
+# Each lexeme counts by its weight in the task (title 1, references 0.6, description 0.4, notes 0.2) and its rarity.
+WORDED = """
+SELECT hit.id
+FROM unnest(%(queries)s::tsquery[], %(rarities)s::float8[]) AS lexeme(query, rarity)
+CROSS JOIN LATERAL (
+    SELECT id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
+    FROM tasks.document JOIN tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
+    WHERE words @@ lexeme.query ORDER BY number DESC LIMIT %(most)s) AS hit
+GROUP BY hit.id ORDER BY sum(weight * rarity) DESC, hit.id
+"""
+
+NEAREST = """
+SELECT task_id AS id, vector <=> %(vector)s::halfvec AS distance
+FROM tasks.embedding WHERE vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+ORDER BY distance LIMIT %(most)s
+"""
+
+NEAREST_MATCHING = """
+SELECT id, vector <=> %(vector)s::halfvec AS distance
+FROM tasks.embedding JOIN tasks.matching(
+    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
+WHERE vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+ORDER BY distance LIMIT %(most)s
+"""
+
+# Vectors of another embedder mean nothing to this one.
+FORGET_OTHER_EMBEDDERS = """
+WITH other AS (UPDATE tasks.document SET embedder = NULL WHERE embedder <> %(embedder)s RETURNING task_id)
+DELETE FROM tasks.embedding USING other WHERE embedding.task_id = other.task_id
+"""
+
+# One process embeds at a time; another one's turn is simply skipped.
+EMBEDDING_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('tasks.embedding')) AS mine"
+
+UNEMBEDDED = """
+SELECT id, version, left(concat_ws(' ', title, array_to_string(symbols, ' '), description,
+    array_to_string(acceptance_criteria, ' '), notes), 4000) AS text
+FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL LIMIT %(limit)s
+"""
+
+# A task that changed while it was embedded keeps waiting.
+EMBED = """
+WITH fresh AS (
+    UPDATE tasks.document SET embedder = %(embedder)s
+    WHERE task_id = (SELECT id FROM tasks.task WHERE id = %(id)s AND version = %(version)s FOR SHARE)
+    RETURNING task_id
+)
+INSERT INTO tasks.embedding (task_id, vector) SELECT task_id, %(vector)s::halfvec FROM fresh
+ON CONFLICT (task_id) DO UPDATE SET vector = excluded.vector
+"""
+
+# A reference to a folder touches every file beneath it; the caller passes the folders of its paths too.
+TOUCHING = """
+SELECT id, title, status, planning_references, coalesce(branches @> ARRAY[%(branch)s::text], false) AS on_branch
+FROM tasks.task
+WHERE deleted_at IS NULL AND status <> 'complete' AND (repository IS NULL OR repository = %(repository)s)
+    AND (planning_references && %(paths)s::text[] OR branches @> ARRAY[%(branch)s::text])
+ORDER BY status = 'in-progress' DESC, priority DESC, number LIMIT 200
+"""
 
 RENEW = """
 UPDATE tasks.task SET claimed_until = clock_timestamp() + make_interval(secs => %(lease)s::float8) WHERE id = %(id)s
@@ -165,9 +232,13 @@ UPDATE tasks.task SET claimed_until = clock_timestamp() + make_interval(secs => 
 
 # What another transaction is claiming just now is passed over, so that many claim at once without waiting.
 NEXT = """
-SELECT t.id FROM tasks.listed AS t
-WHERE t.ready AND NOT EXISTS (
-    SELECT FROM tasks.task AS s WHERE s.parent_id = t.id AND s.status <> 'complete' AND s.deleted_at IS NULL)
+SELECT t.id FROM tasks.task AS t
+WHERE t.deleted_at IS NULL
+    AND (t.status = 'need to be done' OR (t.status = 'in-progress' AND t.claimed_by IS NOT NULL))
+    AND (t.claimed_until IS NULL OR t.claimed_until <= clock_timestamp())
+    AND NOT EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open)
+    AND NOT EXISTS (
+        SELECT FROM tasks.task AS s WHERE s.parent_id = t.id AND tasks.is_open(s.status, s.deleted_at))
 ORDER BY t.priority DESC, t.due_date, t.number
 LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
 """

@@ -12,10 +12,11 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from packhorse.errors import InvalidInputError
-from packhorse_tasks import claims, repositories, validation
+from packhorse_tasks import claims, links, meaning, repositories, validation
 from packhorse_tasks.drafts import draft
 from packhorse_tasks.models import Priority, Status
-from packhorse_tasks.tracker import Filter, Tracker
+from packhorse_tasks.search import Filter
+from packhorse_tasks.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
-    from packhorse_tasks.models import Task
+    from packhorse_tasks.models import Task, TaskList
 
 # A field left out and a field of null mean the same; only the first needs a place in the schema.
 Text = str | SkipJsonSchema[None]
@@ -34,6 +35,7 @@ Flag = bool | SkipJsonSchema[None]
 Number = int | SkipJsonSchema[None]
 
 _TASK_SCHEMA = {"type": "object", "required": ["id", "title", "status", "version"]}
+QUERY_LENGTH = 500
 _LIST_SCHEMA = {"type": "object", "required": ["tasks", "total_count"]}
 
 
@@ -44,6 +46,7 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
     _add(mcp, tools.get_task, _TASK_SCHEMA, {"readOnlyHint": True})
     _add(mcp, tools.list_tasks, _LIST_SCHEMA, {"readOnlyHint": True})
     _add(mcp, tools.update_task, _TASK_SCHEMA, {"destructiveHint": False})
+    _add(mcp, tools.claim_task, _TASK_SCHEMA, {"destructiveHint": False})
 
 
 def _add(
@@ -96,9 +99,18 @@ class TaskTools:
         key = None if client_key is None else validation.line("client_key", client_key)
         return await self._shown(await self._tracker.create(wanted, actor=_actor(actor), client_key=key))
 
-    async def get_task(self, task_id: str) -> dict[str, Any]:
+    async def get_task(
+        self,
+        task_id: str,
+        *,
+        code: Annotated[bool, Field(description="Add the most relevant places in the code")] = False,
+    ) -> dict[str, Any]:
         """Show a task."""
-        return await self._shown(await self._tracker.get(validation.identifier("task_id", task_id)))
+        task = await self._tracker.get(validation.identifier("task_id", task_id))
+        if code:
+            places, hint = await links.relevant_code(self._context, task)
+            task = task.model_copy(update={"code": places, "hint": hint})
+        return await self._shown(task)
 
     async def list_tasks(
         self,
@@ -111,6 +123,7 @@ class TaskTools:
         parent_id: Text = None,
         ready: Annotated[bool, Field(description="Only what can be started: no open blocker, not claimed")] = False,
         deleted: bool = False,
+        query: Annotated[Text, Field(description="Find by words and meaning")] = None,
         full_details: bool = False,
         offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0,
     ) -> dict[str, Any]:
@@ -124,8 +137,13 @@ class TaskTools:
             ready=ready,
             deleted=deleted,
         )
-        page = await self._tracker.list(wanted, limit=limit, offset=offset, full=full_details)
-        return page.model_dump(exclude_none=True) if not full_details else page.model_dump()
+        if query is None:
+            page, note = await self._tracker.list(wanted, limit=limit, offset=offset, full=full_details), None
+        else:
+            asked = validation.text("query", query, limit=QUERY_LENGTH)
+            near, note = await meaning.near(self._context, asked)
+            page = await self._tracker.search(asked, wanted, near=near, limit=limit, offset=offset, full=full_details)
+        return _listed(page, note)
 
     async def update_task(
         self,
@@ -195,15 +213,19 @@ class TaskTools:
         return await anyio.to_thread.run_sync(repositories.read_head, repositories.resolve_repository(path))
 
     async def _shown(self, task: Task) -> dict[str, Any]:
-        shown = task.model_dump()
+        shown = task.shown()
         if task.repository and task.planning_references:
             shown["missing_references"] = await anyio.to_thread.run_sync(
                 repositories.missing_references, task.repository, task.planning_references
             )
-        return {name: value for name, value in shown.items() if name not in _OPTIONAL or value}
+        return shown
 
 
-_OPTIONAL = frozenset({"missing_references", "code", "hint"})
+def _listed(page: TaskList, note: str | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {"tasks": [task.shown() for task in page.tasks], "total_count": page.total_count}
+    if page.next_offset is not None:
+        shown["next_offset"] = page.next_offset
+    return shown if note is None else {**shown, "note": note}
 
 
 def _given(value: str | None) -> list[str]:

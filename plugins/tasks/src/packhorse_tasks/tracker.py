@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from packhorse.errors import ConflictError, NotFoundError
 from packhorse_tasks import changes, claims, store
 from packhorse_tasks.models import AuditEntry, Task, TaskList, TaskSummary
+from packhorse_tasks.search import search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
     from packhorse.database.pool import Database
     from packhorse_tasks.drafts import Draft
+    from packhorse_tasks.search import Filter, Nearness
 
 PAGE = 100
 """The most tasks in one answer."""
@@ -32,35 +33,16 @@ _NEW: dict[str, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a listing is narrowed to; None does not narrow."""
-
-    status: str | None = None
-    branch: str | None = None
-    label: str | None = None
-    assignee: str | None = None
-    parent_id: UUID | None = None
-    ready: bool = False
-    deleted: bool = False
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The filter as arguments of the store's statements."""
-        return {
-            "status": self.status, "branch": self.branch, "label": self.label, "assignee": self.assignee,
-            "parent_id": self.parent_id, "ready": self.ready, "deleted": self.deleted,
-        }  # fmt: skip
-
-
 class Tracker:
     """The tasks in the database; safe to share among any number of callers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, draft: Draft, *, actor: str, client_key: str | None = None) -> Task:
-        """Create a task, or return the one that the same client key created before.
+    async def create(
+        self, draft: Draft, *, actor: str, client_key: str | None = None, task_id: UUID | None = None
+    ) -> Task:
+        """Create a task, or return the one that the same client key created before; `task_id` keeps an imported id.
 
         Raises:
             NotFoundError: the parent or a task that it depends on does not exist.
@@ -71,10 +53,14 @@ class Tracker:
             if draft.linked:
                 await store.rows(connection, store.LOCK_EDGES, {})
             await changes.check_linked(connection, draft)
-            created = await store.row(connection, store.CREATE, {**_NEW, **wanted, "client_key": client_key})
+            created = await store.row(
+                connection, store.CREATE, {**_NEW, **wanted, "client_key": client_key, "id": task_id}
+            )
+            if created is None and client_key is None:
+                raise ConflictError(f"Task {task_id} exists already.")
             if created is None:
                 return await self._created_before(connection, str(client_key), wanted["title"])
-            task_id: UUID = created["id"]
+            task_id = UUID(str(created["id"]))
             await changes.relink(connection, task_id, draft)
             await store.record(connection, task_id, actor, changes.recorded(_NEW, wanted))
             return await changes.get(connection, task_id)
@@ -87,6 +73,12 @@ class Tracker:
         """
         async with self._database.connection() as connection:
             return await changes.get(connection, task_id)
+
+    async def find_by_key(self, client_key: str) -> UUID | None:
+        """Return the id of the task that was created with this client key, if any."""
+        async with self._database.connection() as connection:
+            found = await store.row(connection, store.CREATED_BEFORE, {"client_key": client_key})
+        return None if found is None else UUID(str(found["id"]))
 
     async def resolve(self, reference: str) -> UUID:
         """Return the id of the task that a person names by its number, its id or an unambiguous beginning of it.
@@ -104,11 +96,41 @@ class Tracker:
         task_id: UUID = found[0]["id"]
         return task_id
 
-    async def list(self, wanted: Filter, *, limit: int = 20, offset: int = 0, full: bool = False) -> TaskList:
-        """Return a page of the tasks that match, the newest first; ready ones by priority, due date and age."""
+    async def list(
+        self,
+        wanted: Filter,
+        *,
+        limit: int = 20,
+        offset: int = 0,
+        full: bool = False,
+        urgent: bool | None = None,
+    ) -> TaskList:
+        """Return a page of the tasks that match, the newest first or the most `urgent`, as ready ones come anyway.
+
+        Urgency is priority, then due date, then age.
+        """
+        order = wanted.ready if urgent is None else urgent
+        arguments = {**wanted.arguments, "urgent": order, "limit": limit, "offset": offset}
         async with self._database.connection() as connection:
-            found = await store.rows(connection, store.LIST, {**wanted.arguments, "limit": limit, "offset": offset})
-            return await _page(connection, found, offset=offset, full=full)
+            found = await store.rows(connection, store.LIST, arguments)
+            ids = [row["id"] for row in found if row["id"] is not None]
+            total = next(row["total"] for row in found if row["id"] is None)
+            return await _page(connection, ids, total, offset=offset, full=full)
+
+    async def search(
+        self,
+        question: str,
+        wanted: Filter,
+        *,
+        near: Nearness | None = None,
+        limit: int = 20,
+        offset: int = 0,
+        full: bool = False,
+    ) -> TaskList:
+        """Return a page of the tasks that match and fit the question, by words and by meaning when `near` is given."""
+        async with self._database.connection() as connection:
+            ids = await search(connection, question, wanted, near)
+            return await _page(connection, ids[offset : offset + limit], len(ids), offset=offset, full=full)
 
     async def update(self, task_id: UUID, draft: Draft, *, actor: str, expected_version: int | None = None) -> Task:
         """Change the task and record what changed; a change that changes nothing leaves no trace.
@@ -163,14 +185,11 @@ class Tracker:
         return await changes.get(connection, before["id"])
 
 
-async def _page(connection: AsyncConnection[TupleRow], found: list[store.Row], *, offset: int, full: bool) -> TaskList:
-    total = found[0].pop("total")
-    listed = [row for row in found if row["id"] is not None]
-    tasks: list[Task] | list[TaskSummary]
-    if full:
-        tasks = _fitting(await store.rows(connection, store.GET_MANY, {"ids": [row["id"] for row in listed]}))
-    else:
-        tasks = [_summary(row) for row in listed]
+async def _page(
+    connection: AsyncConnection[TupleRow], ids: Sequence[UUID], total: int, *, offset: int, full: bool
+) -> TaskList:
+    found = await store.rows(connection, store.GET_MANY if full else store.SUMMARIES, {"ids": ids})
+    tasks: list[Task] | list[TaskSummary] = _fitting(found) if full else [_summary(row) for row in found]
     end = offset + len(tasks)
     return TaskList(tasks=tasks, total_count=total, next_offset=end if tasks and end < total else None)
 
@@ -187,7 +206,6 @@ def _fitting(found: list[store.Row]) -> list[Task]:
 
 
 def _summary(row: store.Row) -> TaskSummary:
-    row.pop("total", None)
     if row["priority"] == "medium":
         row["priority"] = None
     if row["claimed_by"] == row["assignee"]:

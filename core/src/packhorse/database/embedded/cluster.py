@@ -159,7 +159,8 @@ def environment() -> dict[str, str]:
 
 def reachable(path: Path, descriptor: int) -> str:
     """Return a name for an open folder by which a child of another user finds it below folders closed to that user."""
-    return f"/proc/self/fd/{descriptor}" if os.geteuid() == 0 else str(path)
+    by_descriptor = os.geteuid() == 0 and Path("/proc/self/fd").exists()
+    return f"/proc/self/fd/{descriptor}" if by_descriptor else str(path)
 
 
 def scram_verifier(password: str) -> str:

@@ -90,10 +90,12 @@ def prepare(data_dir: Path) -> Folder:
             f"The data folder {root} belongs to {user_name(status.st_uid)}, but this is {user_name(os.geteuid())}.",
             remedy="Run Packhorse as the folder's owner, or set PACKHORSE_DATA_DIR to a folder of your own.",
         )
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+    # A group-writable folder is what a umask of 002 makes, where every user has a group of their own.
+    foreign_group = status.st_mode & stat.S_IWGRP and status.st_gid != os.getegid()
+    if foreign_group or status.st_mode & stat.S_IWOTH:
         raise DatabaseUnavailableError(
             f"The data folder {root} can be written by other users.",
-            remedy=f"Run `chmod go-w {root}`, or set PACKHORSE_DATA_DIR to a folder of your own.",
+            remedy="Set PACKHORSE_DATA_DIR to a folder that only you can write, for instance a new one inside of it.",
         )
     _check_writable(root)
     return Folder(root)

@@ -52,21 +52,21 @@ class Keeper:
         """Start the server or adopt the one that runs, and wait until it accepts connections.
 
         Raises:
-            DatabaseUnavailableError: it ends at once, again and again.
+            DatabaseUnavailableError: it ends again and again.
         """
         while True:
+            self.starts = [moment for moment in self.starts if moment > time.monotonic() - _PER_SECONDS]
+            if len(self.starts) > _RESTARTS:
+                reason = server.startup_messages(self.folder)
+                raise DatabaseUnavailableError(
+                    f"The embedded PostgreSQL in {self.folder.root} does not stay up. {reason}".strip(),
+                    remedy=f"See {self.folder.startup_log} and {self.folder.cluster / 'log'}.",
+                )
             self.starts.append(time.monotonic())
             if self._adopt() or self._launch():
                 return
-            recent = [moment for moment in self.starts if moment > time.monotonic() - _PER_SECONDS]
-            if len(recent) > _RESTARTS:
-                reason = server.startup_messages(self.folder)
-                raise DatabaseUnavailableError(
-                    f"The embedded PostgreSQL in {self.folder.root} does not start. {reason}".strip(),
-                    remedy=f"See {self.folder.startup_log} and {self.folder.cluster / 'log'}.",
-                )
             log(f"the server did not start: {server.startup_messages(self.folder)}")
-            time.sleep(0.1 * 2 ** len(recent))
+            time.sleep(0.05 * 2 ** len(self.starts))
 
     def keep(self) -> None:
         """Return when the server is no longer needed and stopped, or when it does not stay up."""

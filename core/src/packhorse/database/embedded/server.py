@@ -125,7 +125,7 @@ def process_exists(pid: int) -> bool:
 def socket_folder(folder: Folder) -> Path:
     """Return the folder of the server's socket as its starter recorded it."""
     try:
-        return Path(folder.socket.read_text("utf-8").strip() or folder.cluster)
+        return Path(os.fsdecode(folder.socket.read_bytes().rstrip(b"\n")) or folder.cluster)
     except OSError:
         return folder.cluster
 
@@ -136,7 +136,7 @@ def socket_path(folder: Folder) -> Path:
 
 
 def choose_socket_folder(folder: Folder, owner: Owner) -> Path:
-    """Return the folder for the socket, made and recorded: the cluster's own unless its path is too long.
+    """Return the folder for the socket, made and recorded: the cluster's own unless its path does not do.
 
     The choice is recorded because the next process may have another idea of the temporary directory.
 
@@ -157,7 +157,7 @@ def choose_socket_folder(folder: Folder, owner: Owner) -> Path:
                 continue
             if owner.uid != os.geteuid():
                 os.chown(made, owner.uid, owner.gid)
-            folder.socket.write_text(f"{made}\n", "utf-8")
+            folder.socket.write_bytes(os.fsencode(made) + b"\n")
             return made
     raise DatabaseUnavailableError(
         f"The path of {folder.cluster} is too long for a socket, and no shorter temporary folder can be made.",
@@ -269,7 +269,8 @@ def startup_messages(folder: Folder) -> str:
 
 
 def _fits(sockets: Path) -> bool:
-    return len(os.fsencode(sockets / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_BYTES
+    # libpq and the server take a comma for the end of one path among several.
+    return len(os.fsencode(sockets / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_BYTES and "," not in str(sockets)
 
 
 def _is_private(path: Path, owner: Owner) -> bool:

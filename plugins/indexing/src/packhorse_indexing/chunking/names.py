@@ -26,6 +26,7 @@ _FUNCTIONS = frozenset({
     "arrow_function", "function_expression", "function", "generator_function", "function_definition",
     "anonymous_function", "anonymous_subroutine_expression", "closure", "lambda", "lambda_literal", "lambda_expression",
 })  # fmt: skip
+_WRAPPING = frozenset({"reference_declarator", "parenthesized_declarator"})
 _CLASSES = frozenset({"class", "class_expression"})
 _QUALIFIED = frozenset({"qualified_identifier", "dot_index_expression", "method_index_expression"})
 
@@ -138,8 +139,10 @@ def c_declaration(node: Node) -> Found:
     while name is not None and name.type not in {"identifier", "field_identifier", "qualified_identifier"}:
         if name.type == "function_declarator":
             kind = "declaration"
+        if name.type == "parenthesized_declarator":
+            kind = "variable"  # `int (*callback)(int)` points to a function
         below = name.child_by_field_name("declarator")
-        name = below or (name.named_children[0] if name.type == "reference_declarator" else None)
+        name = below or (name.named_children[0] if name.type in _WRAPPING and name.named_child_count else None)
     return None if name is None else (kind, name)
 
 

@@ -128,7 +128,8 @@ def create_openai(settings: EmbedderSettings) -> Embedder:
     if settings.embedder_url is None and settings.embedder_api_key is None:
         raise ConfigurationError(
             "OpenAI's embedder needs a key.",
-            remedy="Set PACKHORSE_INDEXING_EMBEDDER_API_KEY, or PACKHORSE_INDEXING_EMBEDDER_URL for a server that needs none.",
+            remedy="Set PACKHORSE_INDEXING_EMBEDDER_API_KEY, "
+            "or PACKHORSE_INDEXING_EMBEDDER_URL for a server that needs none.",
         )
     model = settings.embedder_model or openai.MODEL
     known = openai.MODELS.get(model)

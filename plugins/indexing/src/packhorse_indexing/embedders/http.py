@@ -181,7 +181,7 @@ class HttpEmbedder:
             return weighted_means(rows, np.array(list(map(len, pieces)), dtype=np.float32), [0, 0], 1)
 
     async def _ask(self, batch: Sequence[str]) -> NDArray[np.float32]:
-        wait = self._first_wait
+        wait, problem = self._first_wait, ""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 response, content = await self._post(batch)

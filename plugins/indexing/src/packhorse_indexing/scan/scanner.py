@@ -107,7 +107,12 @@ class _Sieve:
         self.files.append(FileEntry(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
     def _add_repository(self, folder: str) -> None:
-        """Take in a submodule or an embedded repository, which git lists as a folder."""
+        """Take in a submodule or an embedded repository, which git lists as a folder.
+
+        A folder that has taken the place of a tracked file is no repository, and git lists what is in it.
+        """
+        if not _exists(self._root_fd, f"{folder}/.git"):
+            return
         files, skipped = walk(self._root_fd, folder)
         self.skipped += skipped
         for path in files:
@@ -138,6 +143,14 @@ class _Sieve:
             return names.holds_token(read_file(self._root_fd, path))
         except UnreadableFileError:
             return True
+
+
+def _exists(root_fd: int, path: str) -> bool:
+    try:
+        os.stat(path, dir_fd=root_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _is_not_utf8(path: str) -> bool:

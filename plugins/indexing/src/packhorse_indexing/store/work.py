@@ -157,3 +157,19 @@ def finish(connection: Connection[Any], job_id: UUID, status: str, errors: Seque
         """,
         [status, Jsonb(kept), job_id],
     )
+
+
+def prune(connection: Connection[Any], pool_id: int, kept: int) -> None:
+    """Delete all but the last `kept` finished jobs of each repository."""
+    connection.execute(
+        """
+        DELETE FROM indexing.job WHERE id IN (
+            SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY repository_id ORDER BY requested_at DESC) AS place
+                FROM indexing.job WHERE pool_id = %s AND status NOT IN ('queued', 'running')
+            ) finished
+            WHERE place > %s
+        )
+        """,
+        [pool_id, kept],
+    )

@@ -38,7 +38,6 @@ CREATE TABLE task (
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now(),
     deleted_at          timestamptz,                                  -- deleted, and restored by setting it to NULL
-    words               tsvector NOT NULL,                            -- kept by the triggers below
     CHECK ((claimed_by IS NULL) = (claimed_until IS NULL))
 );
 CREATE INDEX ON task (status, number DESC) WHERE deleted_at IS NULL;
@@ -49,32 +48,68 @@ CREATE INDEX ON task (repository) WHERE repository IS NOT NULL AND status <> 'co
 CREATE INDEX ON task USING gin (branches);
 CREATE INDEX ON task USING gin (labels);
 CREATE INDEX ON task USING gin (planning_references);
-CREATE INDEX ON task USING gin (words);
 
-CREATE FUNCTION index_words() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What a task is found by, apart from it, so that listings read narrow rows. A deleted task is found by nothing.
+CREATE TABLE document (
+    task_id  uuid PRIMARY KEY REFERENCES task,
+    words    tsvector NOT NULL,
+    embedder text                                 -- whose vector `embedding` holds; NULL: waits for one
+);
+CREATE INDEX ON document USING gin (words);
+CREATE INDEX ON document (task_id) WHERE embedder IS NULL;
+
+CREATE TABLE embedding (
+    task_id uuid PRIMARY KEY REFERENCES document ON DELETE CASCADE,
+    vector  halfvec NOT NULL
+);
+ALTER TABLE embedding ALTER COLUMN vector SET STORAGE PLAIN;
+
+CREATE FUNCTION write_document() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.words = setweight(tasks.words(NEW.title || ' ' || array_to_string(NEW.labels || NEW.symbols, ' ')), 'A')
+    IF NEW.deleted_at IS NOT NULL THEN
+        DELETE FROM tasks.document WHERE task_id = NEW.id;
+        RETURN NULL;
+    END IF;
+    INSERT INTO tasks.document (task_id, words) VALUES (NEW.id,
+        setweight(tasks.words(NEW.title || ' ' || array_to_string(NEW.labels || NEW.symbols, ' ')), 'A')
         || setweight(tasks.words(array_to_string(NEW.planning_references, ' ')), 'B')
         || setweight(tasks.words(concat_ws(' ', NEW.description, array_to_string(NEW.acceptance_criteria, ' '))), 'C')
-        || setweight(tasks.words(coalesce(NEW.notes, '')), 'D');
-    RETURN NEW;
+        || setweight(tasks.words(coalesce(NEW.notes, '')), 'D'))
+    ON CONFLICT (task_id) DO UPDATE SET words = excluded.words, embedder = NULL;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER index_words_of_new BEFORE INSERT ON task FOR EACH ROW EXECUTE FUNCTION index_words();
-CREATE TRIGGER index_words_of_changed BEFORE UPDATE ON task FOR EACH ROW
+CREATE TRIGGER write_new_document AFTER INSERT ON task FOR EACH ROW EXECUTE FUNCTION write_document();
+CREATE TRIGGER write_changed_document AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.title IS DISTINCT FROM NEW.title OR OLD.description IS DISTINCT FROM NEW.description
         OR OLD.notes IS DISTINCT FROM NEW.notes OR OLD.labels IS DISTINCT FROM NEW.labels
         OR OLD.symbols IS DISTINCT FROM NEW.symbols OR OLD.planning_references IS DISTINCT FROM NEW.planning_references
-        OR OLD.acceptance_criteria IS DISTINCT FROM NEW.acceptance_criteria)
-    EXECUTE FUNCTION index_words();
+        OR OLD.acceptance_criteria IS DISTINCT FROM NEW.acceptance_criteria
+        OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
+    EXECUTE FUNCTION write_document();
 
--- task_id cannot be completed sensibly before blocker_id. Together with parent_id these edges have no cycle.
+-- task_id waits for blocker_id. Together with parent_id these edges have no cycle. `open` says whether the blocker is
+-- neither complete nor deleted; the trigger keeps it, so that a listing need not look at the blockers.
 CREATE TABLE dependency (
     task_id    uuid NOT NULL REFERENCES task,
     blocker_id uuid NOT NULL REFERENCES task,
+    open       boolean NOT NULL,
     PRIMARY KEY (task_id, blocker_id),
     CHECK (task_id <> blocker_id)
 );
 CREATE INDEX ON dependency (blocker_id);
+CREATE INDEX ON dependency (task_id) WHERE open;
+
+CREATE FUNCTION is_open(status text, deleted_at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN status <> 'complete' AND deleted_at IS NULL;
+
+CREATE FUNCTION open_or_close_dependencies() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tasks.dependency SET open = tasks.is_open(NEW.status, NEW.deleted_at) WHERE blocker_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER open_or_close_dependencies AFTER UPDATE ON task FOR EACH ROW
+    WHEN (tasks.is_open(OLD.status, OLD.deleted_at) <> tasks.is_open(NEW.status, NEW.deleted_at))
+    EXECUTE FUNCTION open_or_close_dependencies();
 
 CREATE TABLE comment (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -109,27 +144,27 @@ SELECT task_id, version, changes #>> '{status,0}' AS from_status, changes #>> '{
 FROM audit
 WHERE version > 1 AND changes ? 'status';
 
--- A task as listings need it. It is blocked while a task that it depends on is neither complete nor deleted; it is
--- ready when it is not blocked and nobody holds it: not begun, or begun under a claim that has run out.
-CREATE VIEW listed AS
-SELECT task.*,
-    CASE WHEN claimed_until > clock_timestamp() THEN claimed_by END AS holder,
-    deleted_at IS NULL AND status <> 'complete' AND EXISTS (
-        SELECT FROM dependency JOIN task AS blocker ON blocker.id = blocker_id
-        WHERE task_id = task.id AND blocker.status <> 'complete' AND blocker.deleted_at IS NULL) AS blocked,
-    deleted_at IS NULL
-        AND (status = 'need to be done' OR (status = 'in-progress' AND claimed_by IS NOT NULL))
-        AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
-        AND NOT EXISTS (
-            SELECT FROM dependency JOIN task AS blocker ON blocker.id = blocker_id
-            WHERE task_id = task.id AND blocker.status <> 'complete' AND blocker.deleted_at IS NULL) AS ready
-FROM task;
+-- The tasks that a listing is narrowed to; NULL does not narrow. One SELECT, so that it is planned with its caller.
+-- A task is ready when it has no open blocker and nobody holds it: not begun, or begun under a claim that has run out.
+CREATE FUNCTION matching(
+    status text, branch text, label text, assignee text, parent_id uuid, ready boolean, deleted boolean
+) RETURNS SETOF task LANGUAGE sql STABLE AS $$
+    SELECT t.* FROM tasks.task AS t
+    WHERE (t.deleted_at IS NOT NULL) = $7
+        AND ($1 IS NULL OR t.status = $1)
+        AND ($2 IS NULL OR t.branches @> ARRAY[$2])
+        AND ($3 IS NULL OR t.labels @> ARRAY[$3])
+        AND ($4 IS NULL OR t.assignee = $4)
+        AND ($5 IS NULL OR t.parent_id = $5)
+        AND (NOT $6 OR (
+            (t.status = 'need to be done' OR (t.status = 'in-progress' AND t.claimed_by IS NOT NULL))
+            AND (t.claimed_until IS NULL OR t.claimed_until <= clock_timestamp())
+            AND NOT EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open)))
+$$;
 
--- What an embedder makes of a task's text, filled in behind the writers' backs; `version` is that of the task then.
-CREATE TABLE embedding (
-    task_id  uuid PRIMARY KEY REFERENCES task,
-    embedder text NOT NULL,
-    version  int NOT NULL,
-    vector   halfvec NOT NULL
-);
-ALTER TABLE embedding ALTER COLUMN vector SET STORAGE PLAIN;
+-- The lexemes of a question, each as a query of its own, with the number of tasks that have it, up to 401.
+CREATE FUNCTION question_lexemes(question text) RETURNS TABLE (query tsquery, tasks bigint) LANGUAGE sql STABLE AS $$
+    SELECT query, (SELECT count(*) FROM (SELECT FROM tasks.document WHERE words @@ query LIMIT 401) AS capped)
+    FROM (SELECT ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS query
+        FROM unnest(tasks.words(question))) AS lexemes
+$$;

@@ -1,0 +1,238 @@
+"""The task tools at 10,000 tasks: latency inside the server for one client and for ten, and their cost in tokens.
+
+    python benchmarks/tasks.py [--tasks 10000] [--calls 300] [--json]
+
+It uses a database of its own: an embedded server in a temporary folder, or the one that DATABASE_URL names, where
+the schemas are created and stay. The exit code is 1 when a figure misses its goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any
+
+from fastmcp import Client
+from loguru import logger
+
+from packhorse.plugins import PluginHost
+from packhorse.server import build_server
+from packhorse.settings import load_settings
+from packhorse.variables import read_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+VERBS = [
+    "Refuse",
+    "Cache",
+    "Split",
+    "Rename",
+    "Retry",
+    "Measure",
+    "Document",
+    "Remove",
+    "Validate",
+    "Parallelise",
+    "Trace",
+    "Batch",
+]
+THINGS = [
+    "stale updates",
+    "the connection pool",
+    "the parser's error recovery",
+    "token counting",
+    "the lock file",
+    "branch switches",
+    "large uploads",
+    "the retry budget",
+    "search filters",
+    "schema migrations",
+    "the progress bar",
+    "signal handling",
+    "path globs",
+]
+PLACES = [
+    "scanner",
+    "indexer",
+    "tokenizer",
+    "router",
+    "scheduler",
+    "cache-layer",
+    "session",
+    "exporter",
+    "importer",
+    "watcher",
+    "dashboard",
+]
+ONE_CLIENT, TEN_CLIENTS, LISTING, SCHEMAS = 8.0, 20.0, 1_200, 1_100
+
+
+def title(number: int, chance: random.Random) -> str:
+    return f"{chance.choice(VERBS)} {chance.choice(THINGS)} in the {chance.choice(PLACES)} {number}"
+
+
+def tokens(text: str) -> int:
+    """Count tokens with tiktoken's o200k_base where that is installed, else estimate 3.6 characters each."""
+    try:
+        import tiktoken
+
+        return len(tiktoken.get_encoding("o200k_base").encode(text))
+    except Exception:  # noqa: BLE001 - not installed, or its table cannot be had offline
+        return round(len(text) / 3.6)
+
+
+async def fill(host: PluginHost, count: int) -> list[str]:
+    chance = random.Random(7)
+    rows = [
+        (title(i, chance), f"See issue {i}. {chance.choice(VERBS)} {chance.choice(THINGS)}, then measure.",
+         chance.choice(["need to be done", "need to be done", "in-progress", "complete"]),
+         chance.choice(["low", "medium", "medium", "medium", "high"]), [f"area-{chance.randrange(20)}"],
+         [f"feature-{chance.randrange(200)}"], [f"src/{chance.choice(PLACES)}/part{chance.randrange(90)}.py"])
+        for i in range(count)
+    ]  # fmt: skip
+    async with host.database.connection(deadline=300) as connection:
+        for row in rows:
+            await connection.execute(
+                "INSERT INTO tasks.task (title, description, status, priority, labels, branches, planning_references)"
+                " VALUES (%s, %s, %s, %s::tasks.priority, %s, %s, %s)",
+                row,
+            )
+        await connection.execute(
+            "INSERT INTO tasks.dependency (task_id, blocker_id, open)"
+            " SELECT a.id, b.id, b.status <> 'complete' FROM tasks.task a JOIN tasks.task b"
+            " ON b.number = a.number - 7 WHERE a.number %% 3 = 0".replace("%%", "%")
+        )
+        await connection.execute(
+            "INSERT INTO tasks.audit (task_id, version, actor, changes) SELECT id, 1, 'benchmark', '{}' FROM tasks.task"
+        )
+        cursor = await connection.execute("SELECT id::text FROM tasks.task")
+        return [row[0] for row in await cursor.fetchall()]
+
+
+def operations(ids: list[str], chance: random.Random) -> dict[str, Callable[[Client[Any]], Awaitable[Any]]]:
+    def call(name: str, arguments: Callable[[], dict[str, Any]]) -> Callable[[Client[Any]], Awaitable[Any]]:
+        return lambda client: client.call_tool(name, arguments(), raise_on_error=False)
+
+    def question() -> str:
+        return f"{chance.choice(VERBS).lower()} {chance.choice(THINGS)}"
+
+    return {
+        "create_task": call("create_task", lambda: {"title": title(0, chance), "description": "As discussed."}),
+        "get_task": call("get_task", lambda: {"task_id": chance.choice(ids)}),
+        "list_tasks": call("list_tasks", dict),
+        "list_tasks status": call("list_tasks", lambda: {"status": "in-progress"}),
+        "list_tasks branch": call("list_tasks", lambda: {"branch": f"feature-{chance.randrange(200)}"}),
+        "list_tasks ready": call("list_tasks", lambda: {"ready": True}),
+        "list_tasks query": call("list_tasks", lambda: {"query": question()}),
+        "update_task": call("update_task", lambda: {"task_id": chance.choice(ids), "notes": str(chance.random())}),
+        "update_task status": call(
+            "update_task", lambda: {"task_id": chance.choice(ids), "status": chance.choice(["in-progress", "complete"])}
+        ),
+        "claim_task": call("claim_task", lambda: {"assignee": f"agent-{chance.randrange(10)}"}),
+    }
+
+
+async def timed(operation: Callable[[Client[Any]], Awaitable[Any]], client: Client[Any], calls: int) -> list[float]:
+    seen = []
+    for _ in range(calls):
+        started = time.perf_counter()
+        await operation(client)
+        seen.append((time.perf_counter() - started) * 1000)
+    return seen
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    variables = read_variables()
+    host = PluginHost(load_settings(variables), variables=variables)
+    host.load()
+    chance = random.Random(11)
+    report: dict[str, Any] = {"conditions": conditions(arguments), "latency_ms": {}}
+    server = build_server(host)
+    async with Client(server) as client:
+        ids = await fill(host, arguments.tasks)
+        await asyncio.sleep(arguments.settle)
+        for name, operation in operations(ids, chance).items():
+            await timed(operation, client, 20)
+            alone = await timed(operation, client, arguments.calls)
+            together = await asyncio.gather(*(timed(operation, client, arguments.calls // 10) for _ in range(10)))
+            report["latency_ms"][name] = {
+                "p50": round(median(alone), 2), "p95": p95(alone), "p95 of ten": p95([t for each in together for t in each])
+            }  # fmt: skip
+        listing = await client.call_tool("list_tasks", {})
+        report["tokens"] = {"a listing of 20": tokens(listing.content[0].text)}
+        schemas = [
+            tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta"})
+            for tool in await client.list_tools()
+            if tool.name in {"create_task", "get_task", "list_tasks", "update_task", "claim_task"}
+        ]
+        report["tokens"]["all schemas"] = tokens(json.dumps(schemas, separators=(",", ":")))
+    return report
+
+
+def p95(values: list[float]) -> float:
+    return round(quantiles(values, n=20)[-1], 2)
+
+
+def conditions(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "tasks": arguments.tasks, "calls each": arguments.calls, "python": platform.python_version(),
+        "machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0],
+        "clients": "in memory, through FastMCP and every middleware of the host; ten share one process with the server",
+    }  # fmt: skip
+
+
+def misses(report: dict[str, Any]) -> list[str]:
+    found = [f"{name}: p95 {seen['p95']} ms > {ONE_CLIENT}" for name, seen in report["latency_ms"].items()
+             if seen["p95"] > ONE_CLIENT]  # fmt: skip
+    found += [f"{name}: p95 of ten clients {seen['p95 of ten']} ms > {TEN_CLIENTS}"
+              for name, seen in report["latency_ms"].items() if seen["p95 of ten"] > TEN_CLIENTS]  # fmt: skip
+    for name, most in (("a listing of 20", LISTING), ("all schemas", SCHEMAS)):
+        if report["tokens"][name] > most:
+            found.append(f"{name}: {report['tokens'][name]} tokens > {most}")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--settle", type=float, default=15.0, help="seconds to let the embedder catch up")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="packhorse-bench-", ignore_cleanup_errors=True) as folder:
+        os.environ["PACKHORSE_DATA_DIR"] = str(Path(folder) / "data")
+        os.environ.setdefault("PACKHORSE_EMBEDDED_GRACE", "0")
+        os.environ.setdefault("LOG_LEVEL", "ERROR")
+        logger.remove()
+        report = asyncio.run(measure(arguments))
+    missed = misses(report)
+    if arguments.json:
+        print(json.dumps({**report, "misses": missed}, indent=2))
+    else:
+        show(report, missed)
+    return 1 if missed else 0
+
+
+def show(report: dict[str, Any], missed: list[str]) -> None:
+    for name, value in report["conditions"].items():
+        print(f"{name:12} {value}")
+    print(f"\n{'tool':20} {'p50 ms':>8} {'p95 ms':>8} {'p95 of ten':>11}")
+    for name, seen in report["latency_ms"].items():
+        print(f"{name:20} {seen['p50']:8} {seen['p95']:8} {seen['p95 of ten']:11}")
+    for name, count in report["tokens"].items():
+        print(f"{name:20} {count} tokens")
+    print(*missed or ["every figure is reached"], sep="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

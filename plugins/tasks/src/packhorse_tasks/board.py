@@ -1,0 +1,180 @@
+"""Tasks for a terminal: a listing, the board, and one task with all that is known of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from packhorse import terminal
+from packhorse_tasks.models import Task, TaskSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from packhorse_tasks.models import Link, TaskList
+
+STATUS_STYLE = {"need to be done": "cyan", "in-progress": "yellow", "complete": "green"}
+STATUS_MARK = {"need to be done": "○", "in-progress": "◐", "complete": "●"}
+PRIORITY_STYLE = {"critical": "bold red", "high": "red", "low": "dim"}
+HEADINGS = {"need to be done": "To be done", "in-progress": "In progress", "complete": "Complete"}
+_COLUMN = 28
+"""The narrowest column that is still read with pleasure; a narrower terminal shows them one below the other."""
+
+
+def show_list(page: TaskList) -> None:
+    """Print a line for each task."""
+    table = terminal.table("", "#", "Title", "Priority", "Who", "Due", "Labels")
+    for task in page.tasks:
+        if isinstance(task, TaskSummary):
+            table.add_row(
+                terminal.safe(STATUS_MARK[task.status], style=STATUS_STYLE[task.status]),
+                terminal.safe(task.number, style="dim"),
+                _title(task),
+                terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
+                terminal.safe(task.claimed_by or task.assignee or ""),
+                _due(task.due_date, task.status),
+                terminal.safe(" ".join(task.labels or []), style="blue"),
+            )
+    if page.tasks:
+        terminal.print_table(table)
+    shown = len(page.tasks)
+    if shown < page.total_count:
+        terminal.messages().print(f"{shown} of {page.total_count} tasks; --limit and --offset show others.")
+    elif not shown:
+        terminal.messages().print("No task matches.")
+
+
+def _title(task: TaskSummary) -> Text:
+    title = terminal.safe(task.title, style="dim" if task.status == "complete" else "")
+    if task.blocked:
+        title.append("  blocked", style="red")
+    return title
+
+
+def _due(day: str | None, status: str) -> Text:
+    if day is None:
+        return terminal.safe("")
+    late = status != "complete" and date.fromisoformat(day) < datetime.now(UTC).date()
+    return terminal.safe(f"{day} late" if late else day, style="bold red" if late else "")
+
+
+def show_board(columns: Mapping[str, TaskList]) -> None:
+    """Print a column for each status, beside each other where the terminal is wide enough."""
+    console = terminal.output()
+    for renderable in board(columns, console):
+        console.print(renderable)
+
+
+def board(columns: Mapping[str, TaskList], console: Console) -> list[RenderableType]:
+    """Return what the board is made of, for a console of this width."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+
+    panels = [
+        Panel(
+            Group(*(_cards(page))),
+            title=terminal.safe(f"{HEADINGS[status]} {page.total_count}", style=f"bold {STATUS_STYLE[status]}"),
+            border_style=STATUS_STYLE[status],
+            title_align="left",
+        )
+        for status, page in columns.items()
+    ]
+    if not console.is_terminal or console.width < _COLUMN * len(panels):
+        return [*panels]
+    grid = Table.grid(expand=True)
+    for _ in panels:
+        grid.add_column(ratio=1)
+    grid.add_row(*panels)
+    return [grid]
+
+
+def _cards(page: TaskList) -> list[Text]:
+    cards = [_card(task) for task in page.tasks if isinstance(task, TaskSummary)]
+    if page.next_offset is not None:
+        cards.append(terminal.safe(f"… and {page.total_count - len(cards)} more", style="dim"))
+    return cards or [terminal.safe("nothing", style="dim")]
+
+
+def _card(task: TaskSummary) -> Text:
+    card = terminal.safe(f"{task.number:>4} ", style="dim")
+    card.append_text(_title(task))
+    who = task.claimed_by or task.assignee
+    marks = [
+        terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
+        terminal.safe(f"@{who}" if who else "", style="magenta"),
+        _due(task.due_date, task.status),
+        terminal.safe(" ".join(f"#{label}" for label in task.labels or []), style="blue"),
+    ]
+    shown = [mark for mark in marks if mark.plain]
+    if shown:
+        card.append("\n     ")
+        card.append_text(terminal.safe(" ").join(shown))
+    return card
+
+
+def show_change(task: Task) -> None:
+    """Print what became of a task, on one line."""
+    line = terminal.safe(f"{STATUS_MARK[task.status]} #{task.number} ", style=STATUS_STYLE[task.status])
+    line.append_text(terminal.safe(task.title, style="bold"))
+    state = "deleted" if task.deleted_at else task.status
+    holder = f", claimed by {task.claimed_by} until {_local(task.claimed_until)}" if task.claimed_until else ""
+    line.append_text(terminal.safe(f"  {state}{holder}", style="dim"))
+    terminal.output().print(line)
+
+
+def show_task(task: Task, missing: Sequence[str]) -> None:
+    """Print one task."""
+    console = terminal.output()
+    heading = terminal.safe(f"{STATUS_MARK[task.status]} #{task.number} ", style=STATUS_STYLE[task.status])
+    heading.append_text(terminal.safe(task.title, style="bold"))
+    console.print(heading)
+    facts = terminal.table("", "")
+    facts.show_header = False
+    for name, value in _facts(task, missing):
+        if value:
+            facts.add_row(terminal.safe(name, style="dim"), terminal.safe(value, keep="\n"))
+    terminal.print_table(facts)
+    for name, text in (("", task.description), ("Notes", task.notes)):
+        if text:
+            console.print()
+            console.print(terminal.safe(f"{name}\n" if name else "", style="bold") + terminal.safe(text, keep="\n"))
+    for criterion in task.acceptance_criteria:
+        met = criterion.startswith("[x] ")
+        console.print(terminal.safe(f"  {'☑' if met else '☐'} {criterion.removeprefix('[x] ')}"))
+    for comment in task.comments:
+        console.print(terminal.safe(f"\n{comment.author} {_local(comment.created_at)}", style="dim"))
+        console.print(terminal.safe(comment.body, keep="\n"))
+
+
+def _facts(task: Task, missing: Sequence[str]) -> list[tuple[str, str]]:
+    references = [f"{path} (missing)" if path in missing else path for path in task.planning_references]
+    claim = f"{task.claimed_by} until {_local(task.claimed_until)}" if task.claimed_until else ""
+    return [
+        ("status", task.status + (", blocked" if task.blocked else "") + (", deleted" if task.deleted_at else "")),
+        ("priority", task.priority),
+        ("assignee", task.assignee or ""),
+        ("claimed by", claim),
+        ("due", task.due_date or ""),
+        ("labels", " ".join(task.labels)),
+        ("part of", _named([task.parent] if task.parent else [])),
+        ("sub-tasks", _named(task.subtasks)),
+        ("waits for", _named(task.depends_on)),
+        ("files", "\n".join(references)),
+        ("symbols", ", ".join(task.symbols)),
+        ("branches", ", ".join(task.branches)),
+        ("commits", ", ".join(task.commits)),
+        ("changes", f"{task.version}, created {_local(task.created_at)}, last {_local(task.updated_at)}"),
+        ("id", task.id),
+    ]
+
+
+def _named(links: Sequence[Link]) -> str:
+    return "\n".join(f"{STATUS_MARK[link.status]} {link.title}" for link in links)
+
+
+def _local(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,117 @@
+"""Folders of Backlog.md: a Markdown file for each task, its fields in front matter, its text in sections."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from packhorse.errors import InvalidInputError
+from packhorse_tasks.formats import Portable, read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOLDERS = {"tasks": None, "completed": "complete"}
+_STATUS = {"to do": "need to be done", "in progress": "in-progress", "done": "complete"}
+_SECTION = re.compile(r"^##[ \t]+(.+?)[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_CRITERION = re.compile(r"^\s*[-*] \[([ xX])\] (?:#\d+ )?(.*\S)\s*$", re.MULTILINE)
+_CRITERIA = "acceptance criteria"
+_NOTES = ("implementation plan", "implementation notes", "final summary", "definition of done")
+
+
+def read(folder: Path) -> list[Portable]:
+    """Return the tasks of a project or of its `backlog` folder, drafts and archived ones left out.
+
+    Raises:
+        InvalidInputError: there is no folder of tasks, or a file cannot be read.
+    """
+    root = folder / "backlog" if (folder / "backlog").is_dir() else folder
+    if not (root / "tasks").is_dir():
+        raise InvalidInputError(f"{folder} is no folder of Backlog.md: it has no backlog/tasks.")
+    return [
+        _task(read_text(path), path, status)
+        for name, status in _FOLDERS.items()
+        if (root / name).is_dir()
+        for path in sorted((root / name).glob("*.md"))
+    ]
+
+
+def _task(text: str, path: Path, status: str | None) -> Portable:
+    matter, body = _split(text)
+    sections = _sections(body)
+    stated = str(matter.get("status") or "to do").lower()
+    labels = [*_list(matter.get("labels")), *([stated] if stated not in _STATUS else [])]
+    criteria = sections.get(_CRITERIA, "")
+    notes = "\n\n".join(f"{name.capitalize()}\n{sections[name]}" for name in _NOTES if sections.get(name))
+    priority = str(matter.get("priority") or "medium").lower()
+    fields: dict[str, Any] = {
+        "title": str(matter.get("title") or path.stem)[:200],
+        "status": status or _STATUS.get(stated, "need to be done"),
+        "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
+        "labels": labels,
+        "assignee": next(iter(_list(matter.get("assignee"))), "").removeprefix("@") or None,
+        "description": sections.get("description") or sections.get("") or None,
+        "notes": notes or None,
+        "acceptance_criteria": [f"{'[x] ' if met != ' ' else ''}{text}" for met, text in _CRITERION.findall(criteria)],
+    }
+    return Portable(
+        key=_key(str(matter.get("id") or path.stem)),
+        fields={name: value for name, value in fields.items() if value},
+        parent=_key(str(matter["parent_task_id"])) if matter.get("parent_task_id") else None,
+        depends_on=[_key(one) for one in _list(matter.get("dependencies"))],
+    )
+
+
+def _key(name: str) -> str:
+    return name.strip().lower()
+
+
+def _split(text: str) -> tuple[dict[str, Any], str]:
+    """Return the front matter and what follows; the little YAML that Backlog.md writes, no more."""
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
+        return {}, text
+    end = [line.strip() for line in lines].index("---", 1)
+    matter: dict[str, Any] = {}
+    name = ""
+    for line in lines[1:end]:
+        item = re.match(r"\s*- (.*)$", line)
+        if item and name:
+            matter[name] = [*_list(matter.get(name)), _scalar(item[1])]
+            continue
+        pair = re.match(r"([A-Za-z_]+):\s*(.*)$", line)
+        if pair:
+            name = pair[1]
+            matter[name] = _value(pair[2])
+        elif name and line.startswith(" ") and isinstance(matter[name], str):
+            matter[name] = f"{matter[name].rstrip('>-|')} {line.strip()}".strip()
+    return matter, "\n".join(lines[end + 1 :])
+
+
+def _value(text: str) -> Any:
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [_scalar(item) for item in text[1:-1].split(",") if item.strip()]
+    return _scalar(text)
+
+
+def _scalar(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    return text
+
+
+def _list(value: Any) -> list[str]:
+    return [str(item) for item in value if item] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _sections(body: str) -> dict[str, str]:
+    parts = _SECTION.split(_COMMENT.sub("", body))
+    sections = {"": parts[0].strip()}
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        sections[name.lower()] = text.strip()
+    return sections

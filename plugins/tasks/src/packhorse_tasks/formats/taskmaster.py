@@ -1,0 +1,81 @@
+"""The tasks.json of task-master: a list of tasks with sub-tasks, in newer versions one list for each tag."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from packhorse.errors import InvalidInputError
+from packhorse_tasks.formats import Portable
+
+_STATUS = {
+    "pending": "need to be done", "deferred": "need to be done", "blocked": "need to be done",
+    "in-progress": "in-progress", "review": "in-progress",
+    "done": "complete", "completed": "complete", "cancelled": "complete",
+}  # fmt: skip
+_LABELLED = {"deferred", "blocked", "review", "cancelled"}
+_MAIN_TAG = "master"
+
+
+def read(text: str) -> list[Portable]:
+    """Return the tasks and sub-tasks of all tags; a status or tag that we lack becomes a label.
+
+    Raises:
+        InvalidInputError: it is no tasks.json.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidInputError("The file is not JSON.") from None
+    lists = _lists(value)
+    if not lists:
+        raise InvalidInputError('The file is no tasks.json of task-master: it has no list of "tasks".')
+    return [task for tag, tasks in lists.items() for task in _tasks(tag, tasks)]
+
+
+def _lists(value: Any) -> dict[str, list[dict[str, Any]]]:
+    if not isinstance(value, dict):
+        return {}
+    tagged = {_MAIN_TAG: value} if isinstance(value.get("tasks"), list) else value
+    return {
+        tag: [task for task in content["tasks"] if isinstance(task, dict)]
+        for tag, content in tagged.items()
+        if isinstance(content, dict) and isinstance(content.get("tasks"), list)
+    }
+
+
+def _tasks(tag: str, tasks: list[dict[str, Any]]) -> list[Portable]:
+    found = []
+    for task in tasks:
+        key = f"{tag}/{task.get('id')}"
+        needs = [f"{tag}/{one}" for one in task.get("dependencies") or []]
+        found.append(Portable(key, _fields(task, tag), depends_on=needs))
+        for sub in task.get("subtasks") or []:
+            if isinstance(sub, dict):
+                # A sub-task's number alone means its sibling, "3.1" any sub-task, and a text of one number a task.
+                siblings = [
+                    f"{key}.{one}" if isinstance(one, int) else f"{tag}/{one}" for one in sub.get("dependencies") or []
+                ]
+                found.append(Portable(f"{key}.{sub.get('id')}", _fields(sub, tag), parent=key, depends_on=siblings))
+    return found
+
+
+def _fields(task: dict[str, Any], tag: str) -> dict[str, Any]:
+    status = str(task.get("status") or "pending").lower()
+    labels = ([tag] if tag != _MAIN_TAG else []) + ([status] if status in _LABELLED or status not in _STATUS else [])
+    priority = str(task.get("priority") or "medium").lower()
+    criteria = _text(task.get("testStrategy"))
+    fields: dict[str, Any] = {
+        "title": " ".join((_text(task.get("title")) or "untitled").split())[:200],
+        "status": _STATUS.get(status, "need to be done"),
+        "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
+        "description": _text(task.get("description")) or None,
+        "notes": _text(task.get("details")) or None,
+        "labels": labels,
+        "acceptance_criteria": [" ".join(line.split())[:1000] for line in criteria.splitlines() if line.strip()],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)

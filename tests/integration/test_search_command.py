@@ -1,0 +1,137 @@
+"""`packhorse search` as people and programs see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from packhorse_search.commands import root_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+BODY = "".join(f"        step_{i} = {i}\n" for i in range(30))
+
+
+@pytest.fixture
+def project(make_repository: Any) -> Any:
+    repository = make_repository("app").init()
+    repository.write("net/pool.py", f"class SessionPool:\n    def acquire(self):\n{BODY}")
+    repository.write("net/evil.py", "# SessionPool \x1b]0;owned\x07 [bold]markup[/bold]\nSessionPool = 1\n")
+    return repository
+
+
+@pytest.fixture
+def command(packhorse_environment: dict[str, str]) -> Any:
+    """Run `packhorse search` with its output in pipes."""
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "packhorse", "search", *arguments],
+            cwd=cwd,
+            env={**packhorse_environment, "PACKHORSE_PLUGINS": "packhorse-indexing,packhorse-search"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_the_folder_is_indexed_first_and_then_answers(command, project):
+    done = command("SessionPool", cwd=project.root / "net")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("net/pool.py:1  SessionPool")
+    assert "\x1b" not in done.stdout
+    assert "step_29" in done.stdout, "a pipe gets every line"
+    assert "[bold]markup[/bold]" in done.stdout
+    assert re.search(r"\d+ of \d+ matches in \d+ ms", done.stderr)
+
+
+def test_json_has_the_fields_of_the_tool(command, project):
+    done = command("SessionPool", "--repo", str(project), "--limit", "1", "--json", cwd=project.root.parent)
+    answer = json.loads(done.stdout)
+    assert answer.keys() == {"results", "total_count", "latency_ms", "index", "warnings"}
+    [result] = answer["results"]
+    assert result["file_path"] == "net/pool.py"
+    assert "explain" not in result
+    assert {"chunk_id", "content", "start_line", "end_line", "similarity_score"} <= result.keys()
+
+
+def test_explain_shows_what_a_score_was_summed_from(command, project):
+    done = command("SessionPool", "--explain", "--context", "2", cwd=project.root)
+    assert re.search(r"^ +\d\.\d{3}  definition$", done.stdout, re.MULTILINE)
+    told = json.loads(command("SessionPool", "--explain", "--json", cwd=project.root).stdout)
+    assert told["results"][0]["explain"]["definition"] > 0
+
+
+def test_no_match_says_what_to_try(command, project):
+    done = command("SessionPool", "--file-type", "rs", cwd=project.root)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert "No indexed file passes the filters" in done.stderr
+    assert "No match" in done.stderr
+
+
+def test_a_folder_that_does_not_exist_is_an_error_and_no_trace(command, project):
+    done = command("x", "--repo", "nowhere", cwd=project.root)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(project.root / "nowhere") in done.stderr
+
+
+def test_a_terminal_gets_colour_line_numbers_and_no_escapes_of_the_files(packhorse_environment, project):
+    environment = {
+        **packhorse_environment,
+        "PACKHORSE_PLUGINS": "packhorse-indexing,packhorse-search",
+        "TERM": "xterm-256color",
+        "COLUMNS": "100",
+    }
+    environment.pop("NO_COLOR", None)
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "packhorse", "search", "SessionPool"],
+        cwd=project.root,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        output = b""
+        while select.select([leader], [], [], 60)[0]:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:  # Linux reports the end of a terminal so
+                break
+            if not part:
+                break
+            output += part
+        assert process.wait(60) == 0
+    os.close(leader)
+    text = output.decode()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert plain != text
+    assert "\x1b]0;" not in text
+    assert "\\x1b]0;owned" in plain
+    assert "more lines" in plain
+    assert re.search(r"^ +1 class SessionPool", plain, re.MULTILINE)
+
+
+def test_the_root_is_the_nearest_git_repository_or_the_folder_itself(tmp_path):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert root_of(inner) == inner
+    (tmp_path / "a" / ".git").mkdir()
+    assert root_of(inner) == tmp_path / "a"
