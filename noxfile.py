@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
@@ -37,7 +38,10 @@ def tests(session: nox.Session) -> None:
         return
     # `coverage run`, not pytest-cov: our own pytest plugin imports the packages before pytest-cov would look.
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", f"--numprocesses={WORKERS}", "--dist=loadgroup", "--durations=10")
+    # A short folder of our own, because the path of a database's socket has 107 bytes at most.
+    with TemporaryDirectory(prefix="ph-", ignore_cleanup_errors=True) as folder:
+        options = [f"--numprocesses={WORKERS}", "--dist=loadgroup", f"--basetemp={folder}/t", "--durations=10"]
+        session.run("coverage", "run", "-m", "pytest", *options)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 

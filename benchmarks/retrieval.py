@@ -71,6 +71,8 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             started = time.perf_counter()
             result = await index.index(str(root))
             seconds = time.perf_counter() - started
+            if result.status != "success":
+                raise SystemExit(f"{root} could not be indexed: {result.status}. {' '.join(result.errors)}")
             tasks = json.loads((arguments.benchmark / "annotations" / f"{name}.json").read_text())
             scores = []
             for task in tasks:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "pytester")
+pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "pytester", "fix_authoring")
 
 
 def pytest_report_header() -> str:

@@ -277,6 +277,16 @@ async def test_filters_that_pass_no_file_are_told_apart_from_no_match(indexed, p
         assert text.startswith("No match.")
 
 
+async def test_open_tasks_that_touch_a_file_are_named_with_it(packhorse_client, project):
+    async with packhorse_client("indexing", "search", "tasks") as client:
+        await client.call_tool("index_repository", {"repo_path": str(project)})
+        task = {"title": "grow the pool", "planning_references": ["src/net/pool.py"]}
+        await client.call_tool("create_task", task)
+        results = (await search(client, "SessionPool"))["results"]
+        assert [task["title"] for task in results[0]["tasks"]] == ["grow the pool"]
+        assert all(result["tasks"] == [] for result in results if result["file_path"] != "src/net/pool.py")
+
+
 async def test_the_schema_of_the_tool_is_small(indexed, project):
     async with indexed(project) as (client, _):
         [tool] = [tool for tool in await client.list_tools() if tool.name == "search_code"]

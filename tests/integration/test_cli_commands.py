@@ -294,7 +294,7 @@ def test_plugins_that_fail_are_listed_with_the_reason_and_the_rest_works(packhor
     assert records["greeter"]["status"] == "loaded"
     assert records["exiting"]["status"] == "failed"
     text = packhorse("plugins", **both).stdout
-    assert "exiting: " in text
+    assert "exiting (packhorse-exiting)" in text
     assert "bye" in text
     assert packhorse("hello", **both).stdout == "hello you\n"
 

@@ -42,6 +42,15 @@ async def test_the_first_plugin_of_a_page_works(
     assert answer.data == expected if expected is not None else answer.data > 0
 
 
+async def test_the_readme_lists_every_tool_of_ours(packhorse_client: MakeClient) -> None:
+    """The table of tools is complete, and each of its tools exists."""
+    table = re.search(r"^## The tools$(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert table is not None
+    async with packhorse_client("indexing", "search", "tasks") as client:
+        tools = {tool.name for tool in await client.list_tools()}
+    assert set(re.findall(r"^\| `(\w+)` \|", table[1], re.MULTILINE)) == tools
+
+
 def test_the_examples_of_the_page_pass(tmp_path: Path) -> None:
     """Each python block goes to a file of its own, in a project configured as the page says."""
     text = (ROOT / "docs/testing-plugins.md").read_text("utf-8")

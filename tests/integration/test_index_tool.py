@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 if TYPE_CHECKING:
@@ -156,7 +157,14 @@ def test_ctrl_c_stops_the_job_after_its_batch(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(3.0)
+    with psycopg.connect(packhorse_environment["DATABASE_URL"], autocommit=True) as connection:
+        for _ in range(1200):
+            try:
+                if connection.execute("SELECT 1 FROM indexing.job WHERE worker IS NOT NULL").fetchone():
+                    break
+            except psycopg.errors.UndefinedTable:
+                pass
+            time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -347,3 +347,30 @@ async def test_a_worker_that_loses_its_connection_goes_on_by_itself(indexing: Ru
     assert again == pid
     [[chunks, made]] = await indexing.query("SELECT count(*), max(id) FROM indexing.chunk")
     assert chunks == made
+
+
+async def test_a_folder_that_vanishes_before_its_job_begins_fails_with_a_remedy(
+    indexing: RunningIndex, make_repository: Callable[..., Repository]
+) -> None:
+    repository = make_repository()
+    repository.write("a.py", "x = 1\n")
+    first = await indexing.index.index(str(repository))
+    shutil.rmtree(repository.root)
+    job_id, _ = await indexing.index._jobs.request(first.repository_id, force=False)
+    job = await indexing.index._jobs.follow(job_id, None)
+    assert job.status == "failed"
+    assert "packhorse forget" in job.errors[0]
+    assert (await contents(indexing, first.repository_id)).keys() == {"a.py"}
+
+
+async def test_a_defect_in_a_run_is_reported_without_its_details(
+    indexing: RunningIndex, make_repository: Callable[..., Repository]
+) -> None:
+    repository = make_repository()
+    repository.write("a.py", "x = 1\n")
+    await indexing.query("ALTER TABLE indexing.segment RENAME TO elsewhere")
+    result = await indexing.index.index(str(repository))
+    assert result.status == "failed"
+    assert result.errors == ["It stopped at a defect (UndefinedTable); the log says more."]
+    await indexing.query("ALTER TABLE indexing.elsewhere RENAME TO segment")
+    assert (await indexing.index.index(str(repository))).status == "success"

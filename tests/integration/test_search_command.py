@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,7 +13,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cyclopts import App
+from rich.console import Console
 
+from packhorse_search import commands, render
+from packhorse_search.answer import SearchAnswer, SearchResult, TaskLink
 from packhorse_search.commands import root_of
 
 if TYPE_CHECKING:
@@ -127,6 +132,42 @@ def test_a_terminal_gets_colour_line_numbers_and_no_escapes_of_the_files(packhor
     assert "\\x1b]0;owned" in plain
     assert "more lines" in plain
     assert re.search(r"^ +1 class SessionPool", plain, re.MULTILINE)
+
+
+def test_the_command_prints_what_the_service_answers(packhorse_host, project, capsysbinary):
+    host = packhorse_host("indexing", "search")
+    app = App(result_action="return_value")
+    commands.register(app, host.context("search"))
+    app(["search", "SessionPool", "--repo", str(project), "--json", "--limit", "2"])
+    assert len(json.loads(capsysbinary.readouterr().out)["results"]) == 2
+    app(["search", "SessionPool", "--repo", str(project), "--limit", "1", "--explain"])
+    assert capsysbinary.readouterr().out.startswith(b"net/pool.py:1  SessionPool")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tasks_and_context_are_shown_with_the_code(terminal):
+    result = SearchResult(
+        chunk_id="1",
+        repository="app",
+        file_path="a.py",
+        start_line=3,
+        end_line=3,
+        symbol=None,
+        language="python",
+        similarity_score=0.5,
+        why="words",
+        content="x = 1",
+        context_before="# before",
+        context_after="# after",
+        tasks=[TaskLink(id="1", title="fix \x1b it", status="in-progress")],
+    )
+    answer = SearchAnswer(results=[result, result], total_count=2, latency_ms=1, index=[], warnings=["half indexed"])
+    output, messages = (Console(file=io.StringIO(), force_terminal=terminal, width=100) for _ in range(2))
+    render.show(answer, output, messages)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output.file.getvalue())
+    assert "task: fix \\x1b it (in-progress)" in text
+    assert re.search(r"2 +# before *\n *3 +x = 1 *\n *4 +# after", text)
+    assert "half indexed" in messages.file.getvalue()
 
 
 def test_the_root_is_the_nearest_git_repository_or_the_folder_itself(tmp_path):

@@ -197,3 +197,32 @@ async def test_names_are_read_from_the_text_where_no_parser_knows_the_language(r
     async with run() as (_, index, search):
         await index.index(str(repository))
         assert (await search.search(Request("SessionPool"))).results[0].file_path == "made.zz"
+
+
+async def test_filters_that_pass_files_without_a_match_say_so(run, project):
+    async with run() as (_, index, search):
+        await index.index(str(project))
+        answer = await search.search(Request("qqzzxxq", file_type="py"))
+        assert answer.results == []
+        assert answer.warnings == ["The filters pass 2 files, and none of them matches."]
+
+
+async def test_the_age_of_an_index_is_told(run, project):
+    async with run() as (host, index, search):
+        await index.index(str(project))
+        for interval, told in (("3 minutes", "3 min ago"), ("5 hours", "5 h ago"), ("2 days", "2 d ago")):
+            async with host.database.connection() as connection:
+                await connection.execute("UPDATE indexing.repository SET indexed_at = now() - %s::interval", [interval])
+            assert told in (await search.search(Request("session"))).index[0]
+
+
+async def test_of_many_warnings_only_the_first_are_given(run, make_repository):
+    async with run() as (_, index, search):
+        for i in range(7):
+            repository = make_repository(f"r{i}")
+            repository.write("f.py", f"def session_{i}(): ...\n")
+            await index.index(str(repository))
+        index.embedder = SimpleNamespace(name="other:model", dimensions=256)  # type: ignore[assignment]
+        answer = await search.search(Request("session"))
+        assert len(answer.warnings) == 6
+        assert answer.warnings[-1] == "2 more repositories have warnings."

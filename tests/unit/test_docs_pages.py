@@ -176,3 +176,10 @@ def test_the_list_of_decisions_is_complete() -> None:
     listed = (ROOT / "docs/decisions/README.md").read_text("utf-8")
     missing = [path.name for path in (ROOT / "docs/decisions").glob("[0-9]*.md") if f"]({path.name})" not in listed]
     assert not missing
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/README.md leads to each page beside it."""
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    missing = [path.name for path in (ROOT / "docs").glob("*.md") if f"]({path.name})" not in index]
+    assert missing in ([], ["README.md"])

@@ -151,13 +151,17 @@ def test_a_member_declares_what_it_imports(folder: str) -> None:
 
 
 def test_dependencies_are_pinned_where_a_newer_one_has_hurt_and_bounded_below_everywhere() -> None:
-    """fastmcp to the minor that is tested; psycopg from where a frozen server no longer hangs it."""
+    """fastmcp to the minor that is tested, psycopg and tree-sitter from where they neither hang nor crash."""
     requirements = {Requirement(line).name: Requirement(line) for line in pyproject("core")["project"]["dependencies"]}
     assert str(requirements["fastmcp"].specifier) in {"<4.2,>=4.1.2", ">=4.1.2,<4.2"}
     assert not requirements["fastmcp"].specifier.contains("4.2.0")
     assert not requirements["psycopg"].specifier.contains("3.3.5")
     assert requirements["psycopg"].extras == {"binary", "pool"}
     assert not requirements["pluggy"].specifier.contains("1.6.0")
+    indexing = {
+        Requirement(line).name: Requirement(line) for line in pyproject("plugins/indexing")["project"]["dependencies"]
+    }
+    assert not indexing["tree-sitter"].specifier.contains("0.26.0")
     for folder in MEMBERS:
         for line in pyproject(folder)["project"]["dependencies"]:
             assert re.search(r">=|==|~=", line), f"{folder}: {line} has no lower bound"

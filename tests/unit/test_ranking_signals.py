@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from packhorse_indexing.lexemes import path_lexemes
 from packhorse_search.candidates import Candidate, ChunkKey, Definition, File, PathStatistics
 from packhorse_search.definitions import definition_strength
 from packhorse_search.fuse import Evidence
@@ -32,7 +31,7 @@ def candidate(
 ) -> Candidate:
     return Candidate(
         key=ChunkKey(1, chunk_id),
-        file=File(REPOSITORY, path, "python", frozenset(path_lexemes(path)), 1),
+        file=File(REPOSITORY, path, "python", 1),
         kind="function",
         symbol=symbol,
         scope=None,

@@ -43,8 +43,13 @@ def test_an_identifier_counts_whole_and_in_parts():
     assert parse("parseHeader").words == ("parseheader", "parse", "header")
 
 
-def test_names_in_a_sentence_are_those_that_no_prose_contains():
-    assert parse("how HTTPServer calls parse_header in Main").names == ("HTTPServer", "parse_header")
+def test_names_in_a_sentence_are_what_is_written_like_one():
+    assert parse("How does HTTPServer call parse_header in the Router").names == (
+        "HTTPServer",
+        "parse_header",
+        "Router",
+    )
+    assert parse("where the router calls the server").names == ()
 
 
 def test_the_last_part_of_a_qualified_name_is_what_is_asked_for():

@@ -265,7 +265,7 @@ def test_taking_the_place_of_the_cores_middleware_or_providers_is_refused(
     server = build_server(host)
     assert what.lstrip("_") in host.record("pushes").error
     assert len(server.providers) == 1
-    assert len(server.middleware) == 2
+    assert len(server.middleware) == 4
 
 
 async def test_the_lifespan_of_the_server_is_the_hosts(object_host: Callable[..., PluginHost]) -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Group, Parameter
 
 from packhorse import terminal
-from packhorse.errors import ConfigurationError, PackhorseError
+from packhorse.authoring import commands as authoring
+from packhorse.control import commands as control
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from packhorse.health import Report
-    from packhorse.plugins import PluginHost
     from packhorse.program import Program
-    from packhorse.records import PluginRecord
 
 Json = Annotated[bool, Parameter(help="Print JSON on standard output.")]
 
@@ -29,7 +28,11 @@ def register(app: App, program: Program) -> None:
     group = Group("Server", sort_key=0)
 
     @app.command(group=group)
-    def serve(*, http: Annotated[str | None, Parameter(help="Serve HTTP at [HOST:]PORT instead.")] = None) -> int:
+    def serve(
+        *,
+        http: Annotated[str | None, Parameter(help="Serve HTTP at [HOST:]PORT instead.")] = None,
+        profile: Annotated[str | None, Parameter(help="Offer the tools of this profile only, such as lean.")] = None,
+    ) -> int:
         """Serve an MCP client over standard input and output, or over HTTP.
 
         The client starts this command itself; in its configuration write the absolute path of `packhorse`.
@@ -39,20 +42,14 @@ def register(app: App, program: Program) -> None:
           packhorse serve
           packhorse serve --http 8000
           packhorse serve --http 127.0.0.1:8000
+          packhorse serve --profile lean
         """
+        if profile is not None:
+            os.environ["PACKHORSE_PROFILE"] = profile  # so that it is read, checked and shown as any setting
         return _serve(program, http)
 
-    @app.command(group=group)
-    def plugins(*, json: Json = False) -> int:
-        """List the installed plugins with their tools, and the reason when one is not loaded.
-
-        The exit code is 1 when a plugin failed.
-
-        Examples:
-          packhorse plugins
-          packhorse plugins --json
-        """
-        return _plugins(program.loaded_host(), as_json=json)
+    control.register(app, program, group)
+    authoring.register(app)
 
     @app.command(group=group)
     def doctor(*, json: Json = False) -> int:
@@ -127,54 +124,6 @@ def _server(program: Program) -> Any:
     return mcp
 
 
-def _built(host: PluginHost) -> PackhorseError | None:
-    """Let the plugins register their tools, whose faults then are in the records; return what is wrong beside them."""
-    from packhorse.server import build_server
-
-    try:
-        build_server(host, strict=False)
-    except ConfigurationError as error:
-        return error
-    return None
-
-
-def _plugins(host: PluginHost, *, as_json: bool) -> int:
-    problem = _built(host)
-    if as_json:
-        terminal.print_json({"plugins": [record.as_dict() for record in host.records], "warnings": host.warnings})
-    else:
-        _print_records(host.records)
-        for warning in host.warnings:
-            terminal.print_warning(warning)
-    if problem is not None:
-        raise problem
-    return int(any(record.status not in {"loaded", "blocked"} for record in host.records))
-
-
-def _print_records(records: Sequence[PluginRecord]) -> None:
-    console = terminal.output()
-    if not records:
-        console.print("No plugins are installed. Install one, such as: pip install packhorse-indexing")
-        return
-    found = terminal.table("Plugin", "Version", "Status", "Start", "Tools", "Distribution")
-    for record in records:
-        found.add_row(
-            terminal.safe(record.name, style="bold"),
-            terminal.safe(record.version),
-            terminal.safe(record.status, style=_COLOURS.get(record.status, "red")),
-            terminal.safe(f"{record.seconds * 1000:.0f} ms"),
-            terminal.safe(", ".join(record.tools) or "-"),
-            terminal.safe(record.distribution),
-        )
-    terminal.print_table(found)
-    for record in records:
-        if record.error:
-            console.print()
-            console.print(terminal.safe(f"{record.name}: {record.error}", style=_COLOURS.get(record.status, "red")))
-            if record.remedy:
-                console.print(terminal.safe(f"  {record.remedy}"))
-
-
 def _doctor(program: Program, *, as_json: bool) -> int:
     from packhorse.health import Finding, Report, examine, report
 
@@ -183,7 +132,7 @@ def _doctor(program: Program, *, as_json: bool) -> int:
         found = Report("failed", (finding,))
     else:
         host = program.loaded_host()
-        problem = _built(host)
+        _, problem = control.built(host)
         found = asyncio.run(examine(host) if problem is None else report(host, not_started=problem))
     found = _with_unread_file(found)
     if as_json:

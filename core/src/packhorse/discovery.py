@@ -21,7 +21,7 @@ import packhorse
 from packhorse.records import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from importlib_metadata import EntryPoint, IDistribution
 
@@ -33,7 +33,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RESERVED = frozenset(
     {
         *("core", "packhorse", "public", "information_schema", "data", "db", "database", "log", "plugins", "block"),
-        *("strict", "http", "embedded", "env", "test"),
+        *("profile", "strict", "http", "embedded", "env", "test"),
     }
 )
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
@@ -104,7 +104,7 @@ def _candidates(distribution: IDistribution) -> Iterable[Candidate]:
             requires=tuple(metadata.get_all("Requires-Dist") or ()),
             requires_python=metadata["Requires-Python"] or "",
             entry_point=entry_point,
-            fault=_misnamed(entry_point.name, name),
+            fault=misnamed(entry_point.name, name),
         )
 
 
@@ -135,7 +135,8 @@ def _location(distribution: IDistribution) -> str:
     return str(distribution.locate_file("")).rstrip("/\\")
 
 
-def _misnamed(name: str, distribution: str) -> Fault | None:
+def misnamed(name: str, distribution: str) -> Fault | None:
+    """Say what is wrong with a plugin's name in a distribution, from the names alone."""
     expected = _normalised(distribution).removeprefix("packhorse-").replace("-", "_")
     if _normalised(distribution).startswith("packhorse-") and name != expected:
         return Fault(
@@ -176,18 +177,19 @@ def screen(candidates: Iterable[Candidate], allow: Sequence[str] | None, block: 
 
 def unmatched(candidates: Collection[Candidate], wanted: Sequence[str]) -> list[str]:
     """Return the entries of an allow or block list that name no installed plugin: most likely misspelt."""
-    return [entry for entry in wanted if not any(_named(candidate, [entry]) for candidate in candidates)]
+    return [entry for entry in wanted if not any(named(candidate, [entry]) for candidate in candidates)]
 
 
-def _named(candidate: Candidate, names: Sequence[str]) -> bool:
+def named(candidate: Candidate, names: Sequence[str]) -> bool:
+    """Tell whether a list of distributions or plugin names has this one."""
     wanted = {_normalised(name.strip()) for name in names}
     return candidate.key in wanted or _normalised(candidate.name) in wanted
 
 
 def _filter(candidate: Candidate, allow: Sequence[str] | None, block: Sequence[str]) -> Candidate:
-    if _named(candidate, block):
+    if named(candidate, block):
         reason = Fault("blocked", "PACKHORSE_BLOCK names it.", "Take it out of PACKHORSE_BLOCK to load it.")
-    elif allow is not None and not _named(candidate, allow):
+    elif allow is not None and not named(candidate, allow):
         reason = Fault("blocked", "PACKHORSE_PLUGINS does not name it.", "Add it to PACKHORSE_PLUGINS to load it.")
     else:
         return candidate
@@ -300,14 +302,33 @@ def required(candidate: Candidate) -> frozenset[str]:
         return frozenset()
 
 
-def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Sort by name, but each plugin after those that it requires; a circle of requirements falls back to names."""
+def sought(candidate: Candidate) -> frozenset[str]:
+    """Return the normalised names of the distributions that the candidate's requires, or can use: those of extras."""
+    found = set(required(candidate))
+    for text in candidate.requires:
+        try:
+            found.add(_normalised(Requirement(text).name))
+        except InvalidRequirement:
+            continue
+    return frozenset(found)
+
+
+def in_order(
+    candidates: Sequence[Candidate], needed_by: Callable[[Candidate], frozenset[str]] | None = None
+) -> list[Candidate]:
+    """Sort by name, but each plugin after those that it requires; a circle of requirements falls back to names.
+
+    Args:
+        candidates: what to sort.
+        needed_by: what has to come before a candidate; by default `required`.
+    """
+    needed_by = needed_by or required
     rank = sorted(candidates, key=lambda c: (c.name, c.key))
     places: dict[str, set[int]] = {}
     for at, candidate in enumerate(rank):
         places.setdefault(candidate.key, set()).add(at)
     before = {
-        at: {place for key in required(candidate) - {candidate.key} for place in places.get(key, ())}
+        at: {place for key in needed_by(candidate) - {candidate.key} for place in places.get(key, ())}
         for at, candidate in enumerate(rank)
     }
     ready = [at for at, needed in before.items() if not needed]

@@ -75,3 +75,15 @@ class UnavailableError(PackhorseError):
     """A service beside the database, such as an embedding server, cannot be reached or refuses to work."""
 
     code = "unavailable"
+
+
+class DeadlineError(UnavailableError):
+    """A plugin's code did not answer within the host's deadline."""
+
+    code = "deadline"
+
+
+class PluginGoneError(UnavailableError):
+    """The process of an isolated plugin ended, or could not be had, while it was to answer."""
+
+    code = "plugin_gone"

@@ -119,6 +119,13 @@ def _plugin_checks(host: PluginHost, plugin: str) -> list[HealthCheck]:
     checks: list[HealthCheck] = []
     if plugin in host.ailing:
         checks.append(_known("background work", Health("failed", host.ailing[plugin], "Restart the server.")))
+    if plugin in host.blocking:
+        summary = f"It blocked the event loop, for {host.blocking[plugin]:.1f} seconds at worst."
+        checks.append(
+            _known("event loop", Health("warning", summary, "The log has the stack; report it to its author."))
+        )
+    if plugin in host.starting:
+        checks.append(_known("start", Health("warning", "It is still starting.", "Look again in some seconds.")))
     if host.implements(plugin, "check_health"):
         try:
             for found in host.call_plugin(plugin, "check_health", context=host.context(plugin)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from importlib.resources.abc import Traversable
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from packhorse.context import PluginContext
     from packhorse.health import HealthCheck
     from packhorse.settings import PluginSettings
+
+    Completer = Callable[[str], Iterable[str] | Awaitable[Iterable[str]]]
 
 hookspec = pluggy.HookspecMarker("packhorse")
 hookimpl = pluggy.HookimplMarker("packhorse")
@@ -51,6 +53,16 @@ def register_tools(mcp: FastMCP, context: PluginContext) -> None:
 
 
 @hookspec
+def register_completions(context: PluginContext) -> Mapping[tuple[str, str], Completer]:
+    """Return what completes the arguments of the plugin's own prompts and resource templates.
+
+    The key is the prompt's name or the template's URI, and the argument's name. A completer takes what was typed so
+    far and returns, or is awaited for, at most 100 values.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def register_instructions() -> str:
     """Return a sentence or two for the server's instructions: when an agent should use these tools."""
     raise NotImplementedError
@@ -63,10 +75,10 @@ def register_commands(app: App, context: PluginContext) -> None:
 
 @hookspec
 def plugin_lifespan(context: PluginContext) -> AbstractAsyncContextManager[None]:
-    """Return a context manager entered before the first request and left after the last: services, workers, watchers.
+    """Return a context manager around the server's life: services, workers, watchers.
 
-    The database is open and migrated inside it. Plugins are entered in the order of their requirements and left in
-    reverse.
+    The database is open and migrated inside it. A plugin is entered after those that it requires, beside all others,
+    and left before them. One that is not entered within a second is late: its tools wait for it.
     """
     raise NotImplementedError
 

@@ -53,16 +53,62 @@ def logging_to_file(settings: CoreSettings) -> Iterator[LogFile]:
     remove_old_files(path)
     file = LogFile(path)
     write = _json_writer(file) if settings.log_json else _text_writer(file)
-    logger.remove()
-    # `diagnose` would write the values of variables, secrets included, into tracebacks.
-    sink = logger.add(write, level=settings.log_level, format="{message}", diagnose=False, backtrace=False, catch=True)
     restore = _intercept(settings)
+    ours = _Sinks(write, settings.log_level)
+    _open.append(ours)
     try:
         yield file
     finally:
+        _open.remove(ours)
         restore()
-        logger.remove(sink)
+        ours.close()
         file.close()
+
+
+class _Sinks:
+    """Our loguru sink and the root logger's handler, and that there are no others."""
+
+    def __init__(self, write: Any, level: str) -> None:
+        self._write, self._level = write, level
+        self._handlers = logging.getLogger().handlers[:]
+        logger.remove()
+        self._sink = self._add()
+
+    def _add(self) -> int:
+        # `diagnose` would write the values of variables, secrets included, into tracebacks.
+        return logger.add(
+            self._write, level=self._level, format="{message}", diagnose=False, backtrace=False, catch=True
+        )
+
+    def reclaim(self) -> bool:
+        """Take away every sink and handler but ours; True when one of ours had been taken away."""
+        root = logging.getLogger()
+        taken = any(handler not in root.handlers for handler in self._handlers)
+        root.handlers = self._handlers[:]
+        taken |= not self.close()
+        logger.remove()
+        self._sink = self._add()
+        return taken
+
+    def close(self) -> bool:
+        """Take our sink away; False when somebody else has."""
+        try:
+            logger.remove(self._sink)
+        except ValueError:
+            return False
+        return True
+
+
+_open: list[_Sinks] = []
+
+
+def reclaim() -> bool:
+    """Undo what foreign code did to this process's logging; True when it had taken away what we log with.
+
+    A sink of its own on standard error would log what is drained from there, and drain what it logs, without end.
+    Outside of `logging_to_file`, in a test, nothing is done.
+    """
+    return bool(_open) and _open[-1].reclaim()
 
 
 def silence_frameworks() -> None:

@@ -76,7 +76,7 @@ class ErrorMiddleware(Middleware):
             tool = "(unknown tool)"
             raise
         except BaseException as error:
-            if isinstance(error, MCPError) and not _expected(error):
+            if isinstance(error, MCPError) and not expected(error):
                 raise  # the protocol's own errors, such as a capability that the client lacks
             return await self._tool_error(context, error)
         else:
@@ -86,10 +86,10 @@ class ErrorMiddleware(Middleware):
 
     async def _tool_error(self, context: MiddlewareContext[CallToolRequestParams], error: BaseException) -> ToolResult:
         tool = context.message.name
-        expected = _expected(error)
-        if expected is not None:
-            logger.info("The tool {} answered with the error {}: {}", tool, expected.code, expected)
-            return _answer(expected)
+        meant = expected(error)
+        if meant is not None:
+            logger.info("The tool {} answered with the error {}: {}", tool, meant.code, meant)
+            return _answer(meant)
         if isinstance(error, ValidationError) and isinstance(error.__cause__, PydanticValidationError):
             text = sentences(error.__cause__, await _schema(context))
             logger.info("The tool {} was called with wrong arguments: {}", tool, text)
@@ -127,12 +127,12 @@ async def _protocol_errors(proceed: Callable[[], Awaitable[Any]], what: str) -> 
     except (asyncio.CancelledError, GeneratorExit, AuthorizationError, NotFoundError, MCPError):
         raise
     except BaseException as error:
-        expected = _expected(error)
-        if expected is None:
-            expected = _masked(what, error)
-        mistaken = isinstance(expected, (InvalidInputError, PackhorseNotFoundError, ConflictError))
+        meant = expected(error)
+        if meant is None:
+            meant = _masked(what, error)
+        mistaken = isinstance(meant, (InvalidInputError, PackhorseNotFoundError, ConflictError))
         raise MCPError(
-            code=INVALID_PARAMS if mistaken else INTERNAL_ERROR, message=str(expected), data=_facts(expected)
+            code=INVALID_PARAMS if mistaken else INTERNAL_ERROR, message=str(meant), data=_facts(meant)
         ) from error
     return result
 
@@ -152,7 +152,7 @@ def _masked(what: str, error: BaseException) -> PackhorseError:
     )
 
 
-def _expected(error: BaseException | None) -> PackhorseError | None:
+def expected(error: BaseException | None) -> PackhorseError | None:
     """Find the failure that was raised on purpose behind the wrappings that FastMCP puts around it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

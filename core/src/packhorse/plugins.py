@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
+from packhorse.configuration import refuse, settings_of
 from packhorse.context import PluginContext, Services
-from packhorse.discovery import Candidate, discover, required, screen, unmatched
+from packhorse.control.choices import switched_off
+from packhorse.discovery import Candidate, discover, named, required, screen, unmatched
 from packhorse.errors import ConfigurationError, PackhorseError
+from packhorse.faults import fault_of
 from packhorse.framework import settle_fastmcp
 from packhorse.hooks import Hooks
 from packhorse.isolation import PluginCrash, contained
+from packhorse.log import reclaim
 from packhorse.records import Fault, PluginRecord
-from packhorse.registration import fault_of
-from packhorse.settings import PluginSettings, check_unknown, describe, load_plugin_settings, plugin_prefix
+from packhorse.settings import check_unknown, describe
 from packhorse.variables import Variable, read_variables
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from packhorse.database.pool import Database
-    from packhorse.settings import CoreSettings, SettingDescription
+    from packhorse.settings import CoreSettings, PluginSettings, SettingDescription
 
 T = TypeVar("T")
 
@@ -60,6 +63,12 @@ class PluginHost:
         """What is odd about the configuration without hindering the start: list entries that match no plugin."""
         self.ailing: dict[str, str] = {}
         """What stopped working in plugins that are running, for the health checks."""
+        self.starting: dict[str, asyncio.Event] = {}
+        """The plugins that are not ready yet, each with what is set when that has changed."""
+        self.blocking: dict[str, float] = {}
+        """The plugins that blocked the event loop, each with the longest time in seconds."""
+        self.without_database = False
+        """Whether this is the process of an isolated plugin."""
         self.start_deadline = START_DEADLINE
         self.stop_deadline = STOP_DEADLINE
         self._given = candidates
@@ -83,10 +92,16 @@ class PluginHost:
         settle_fastmcp()
         found = discover() if self._given is None else list(self._given)
         settings = self.core_settings
+        try:
+            found = switched_off(found, settings.data_dir)
+        except ConfigurationError as error:
+            self._misconfigured.append(error)
         for candidate in screen(found, settings.plugins, settings.block):
             self._note(candidate)
         for entry in unmatched(found, [*(settings.plugins or ()), *settings.block]):
             self.warnings.append(f"PACKHORSE_PLUGINS or PACKHORSE_BLOCK names {entry!a}, which is not installed.")
+        for entry in unmatched(found, settings.isolated):
+            self.warnings.append(f"PACKHORSE_ISOLATED names {entry!a}, which is not installed.")
         self._import()
         self._connect()
         self._configure()
@@ -109,7 +124,19 @@ class PluginHost:
         for name in list(self._candidates):
             if name in self._candidates:
                 with self.attempt(name, "was imported"):
-                    self._plugins[name] = self._candidates[name].load()
+                    self._plugins[name] = self._load(self._candidates[name])
+                self.record(name).note_import(took_log=reclaim())
+
+    def _load(self, candidate: Candidate) -> object:
+        if not named(candidate, self.core_settings.isolated):
+            return candidate.load()
+        from packhorse.isolated.plugin import IsolatedPlugin
+
+        self.record(candidate.name).isolated = True
+        others = {record.name for record in self.records} - {candidate.name}
+        plugin = IsolatedPlugin(candidate, self.core_settings, others, self.variables)
+        self.on_drop(candidate.name, plugin.process.stop)
+        return plugin
 
     def _connect(self) -> None:
         for name, plugin in list(self._plugins.items()):
@@ -144,31 +171,20 @@ class PluginHost:
         return None
 
     def _configure(self) -> None:
-        variables = read_variables() if self._variables is None else self._variables
+        variables = self.variables
         for name in list(self._plugins):
             if name in self._plugins:
                 with self.attempt(name, "gave its settings"):
-                    self._load_settings(name, variables)
+                    kinds = self._hooks.call(name, "register_settings", {})
+                    self._settings[name] = settings_of(name, kinds, variables, self._misconfigured)
         self.settings_classes = {record.name: None for record in self.records}
         for name in self._plugins:
-            self.settings_classes[name] = type(self._settings[name])
+            if not self.record(name).isolated:  # whose settings only its own process knows
+                self.settings_classes[name] = type(self._settings[name])
         try:
             check_unknown(self.settings_classes, variables)
         except ConfigurationError as error:
             self._misconfigured.append(error)
-
-    def _load_settings(self, name: str, variables: Mapping[str, Variable]) -> None:
-        kinds = self._hooks.call(name, "register_settings", {}) or [PluginSettings]
-        kind = kinds[0]
-        if not (isinstance(kind, type) and issubclass(kind, PluginSettings)):
-            raise TypeError(f"register_settings returned {kind!r}, not a subclass of PluginSettings")
-        try:
-            self._settings[name] = load_plugin_settings(kind, name, variables)
-        except ConfigurationError as error:
-            # Unless the user set something of this plugin's, it is the plugin that cannot do without.
-            if any(variable.startswith(plugin_prefix(name)) for variable in variables):
-                self._misconfigured.append(error)
-            raise
 
     # One plugin's faults
 
@@ -237,21 +253,25 @@ class PluginHost:
         Raises:
             ConfigurationError: naming every reason.
         """
-        if self._misconfigured:
-            first = self._misconfigured[0]
-            message = " ".join(dict.fromkeys(error.message for error in self._misconfigured))
-            raise ConfigurationError(message, remedy=first.remedy, **first.details)
-        if not (self.core_settings.strict if strict is None else strict):
-            return
-        out = [record for record in self.records if record.status not in {"loaded", "blocked"}]
-        if out or self.warnings:
-            raise ConfigurationError(
-                " ".join([*(str(record) for record in out), *self.warnings]),
-                remedy="Unset PACKHORSE_STRICT to start without them.",
-                plugins=[record.name for record in out],
-            )
+        strict = self.core_settings.strict if strict is None else strict
+        refuse(self._misconfigured, self.records, self.warnings, strict=strict)
 
     # What contexts and the server use
+
+    @property
+    def variables(self) -> Mapping[str, Variable]:
+        """What settings are read from."""
+        return read_variables() if self._variables is None else self._variables
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The plugins that take part, as they were found."""
+        return list(self._candidates.values())
+
+    @property
+    def objects(self) -> dict[str, object]:
+        """The plugins themselves, usually modules, by name."""
+        return dict(self._plugins)
 
     @property
     def loaded(self) -> list[str]:
@@ -265,6 +285,11 @@ class PluginHost:
         Raises:
             PackhorseError: outside `running`, when there is none.
         """
+        if self.without_database:
+            raise PackhorseError(
+                "An isolated plugin has no access to the database.",
+                remedy="Take it out of PACKHORSE_ISOLATED if you trust it with the database.",
+            )
         if self._database is None:
             raise PackhorseError(
                 "There is no open database here: it exists while the server or a command runs.",
@@ -337,10 +362,14 @@ class PluginHost:
         """Make this the database that contexts give out; for `lifespan` only."""
         self._database = database
 
-    def running(self) -> AbstractAsyncContextManager[None]:
+    def running(self, *, patience: float | None = None) -> AbstractAsyncContextManager[None]:
         """Return the context in which the database is open and migrated and every plugin's lifespan entered.
 
         A plugin that does not start is dropped and the others go on.
+
+        Args:
+            patience: seconds to wait for the plugins; those that are late go on starting, see `starting`. By default
+                each is waited for as long as its start may take.
 
         Raises:
             DatabaseUnavailableError, DatabaseError: there is no usable database.
@@ -348,7 +377,7 @@ class PluginHost:
         """
         from packhorse.lifespan import running
 
-        return running(self)
+        return running(self, patience)
 
     def run(self, main: Callable[[], Awaitable[T]], *, plugin: str | None = None) -> T:
         """Run `main` inside `running` on an event loop of its own, and return its result.
@@ -360,11 +389,6 @@ class PluginHost:
         Raises:
             PackhorseError: the plugin could not start.
         """
+        from packhorse.lifespan import run
 
-        async def inside() -> T:
-            async with self.running():
-                if plugin is not None and plugin not in self._plugins:
-                    raise PackhorseError(f"The plugin {plugin} could not start. {self.failure(plugin)}".rstrip())
-                return await main()
-
-        return asyncio.run(inside())
+        return asyncio.run(run(self, main, plugin))

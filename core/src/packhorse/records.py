@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from loguru import logger
+
 import packhorse
+
+SLOW_IMPORT = 1.0  # seconds; an import runs in the host and cannot be interrupted, only shown
 
 PluginStatus = Literal["loaded", "blocked", "incompatible", "conflict", "failed"]
 
@@ -24,7 +28,8 @@ class PluginRecord:
     """One installed plugin and what became of it.
 
     `location` is the folder that it is imported from (for an editable install, its source tree), `seconds` the time
-    that its import, registration and start took.
+    that its import, registration and start took and `import_seconds` the import alone. `isolated` says that it runs in
+    a process of its own. `notes` are sentences about what is odd without keeping it out.
     """
 
     name: str
@@ -35,6 +40,9 @@ class PluginRecord:
     error: str = ""
     remedy: str = ""
     seconds: float = 0.0
+    import_seconds: float = 0.0
+    isolated: bool = False
+    notes: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     resources: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -50,9 +58,19 @@ class PluginRecord:
         self.status, self.error, self.remedy = fault.status, fault.error, fault.remedy
         self.tools, self.resources, self.prompts = [], [], []
 
+    def note_import(self, *, took_log: bool) -> None:
+        """Note how long the import took, which is what `seconds` are so far, and what was odd about it."""
+        self.import_seconds = self.seconds
+        if self.seconds > SLOW_IMPORT:
+            self.notes.append(f"Its import took {self.seconds:.1f} seconds, which every start waits for.")
+            logger.warning("The import of the plugin {} took {:.1f} seconds.", self, self.seconds)
+        if took_log:
+            self.notes.append("It took the server's log away when it was imported; that was undone.")
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as JSON-serialisable data, `seconds` rounded to milliseconds."""
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        """Return the record as JSON-serialisable data, the times rounded to milliseconds."""
+        times = {"seconds": round(self.seconds, 3), "import_seconds": round(self.import_seconds, 3)}
+        return {**asdict(self), **times}
 
     def __str__(self) -> str:
         """Return one line for the log."""

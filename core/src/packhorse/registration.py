@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from packhorse.errors import PackhorseError
+from packhorse import descriptions
+from packhorse.faults import Refusal, report
 from packhorse.isolation import PluginCrash
+from packhorse.providers import BoundedProvider
 from packhorse.records import Fault
 from packhorse.rollback import Baseline, Checkpoint
+from packhorse.threads import PluginThreads, confine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +27,12 @@ if TYPE_CHECKING:
 
 CORE = "core"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+DEADLINE = "packhorse/deadline"
+"""The key in a tool's `meta` under which it declares how many seconds it may take."""
+LONGEST_DEADLINE = 3_600.0
 LISTING_DEADLINE = 5.0  # seconds for a mounted provider to say what it offers
 _ALREADY = re.compile(r"Component already exists: (.+)")
 _KINDS = {"tool": "tool", "resource": "resource", "template": "resource template", "prompt": "prompt"}
-
-
-class Refusal(Exception):  # noqa: N818 - carries a fault, is none
-    """What a plugin registered cannot stand."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.error)
-        self.fault = fault
 
 
 class Registrations:
@@ -43,12 +41,29 @@ class Registrations:
     def __init__(self, mcp: FastMCP) -> None:
         self._mcp = mcp
         self._owners: dict[tuple[str, str], str] = {}
+        self._threads: dict[str, PluginThreads] = {}
+        self.deadlines: dict[str, float] = {}
+        """Seconds that a tool declared for itself, by its name."""
+        self.former: dict[str, str] = {}
+        """Which plugin had the tools that are gone because it was dropped later."""
         self._baseline = Baseline()
         self._components: dict[str, Any] = mcp.local_provider._components  # noqa: SLF001 - FastMCP lists its components only asynchronously
 
     def checkpoint(self) -> Checkpoint:
         """Return the state of the server object, to go back to."""
         return Checkpoint(self._mcp, self._mcp.local_provider, self._mcp._mcp_server)  # noqa: SLF001 - no public way
+
+    def owner(self, kind: str, name: str) -> str | None:
+        """Return the plugin that registered a tool or prompt, or None."""
+        return self._owners.get((kind, name))
+
+    def reader(self, address: str) -> str | None:
+        """Return the plugin that registered the resource or template which answers for an address, or None."""
+        exact = self._owners.get(("resource", address))
+        if exact is not None:
+            return exact
+        shapes = ((shape, plugin) for (kind, shape), plugin in self._owners.items() if kind == "template")
+        return next((plugin for shape, plugin in shapes if "{}" in shape and _covers(shape, address)), None)
 
     def register_core(self, register: Callable[[], None]) -> None:
         """Register the core's own components; a failure is a defect and is raised."""
@@ -78,18 +93,28 @@ class Registrations:
             new = [component for key, component in self._components.items() if key not in known]
             offered = _offered(new, added)
             self._refuse_unacceptable(record, offered)
+            deadlines = {name: seconds for kind, name, one in offered if kind == "tool" for seconds in _declared(one)}
         except BaseException:
             before.restore()
             self._baseline.repair()
             raise
+        threads = self._threads.setdefault(record.name, PluginThreads(record.name))
+        for component in new:
+            confine(component, threads)
+        for at, provider in enumerate(self._mcp.providers):
+            if any(provider is one for one in added):
+                self._mcp.providers[at] = BoundedProvider(provider, record.name)
+        self.deadlines |= deadlines
         undo = before.undo()
         self._claim(record.name, offered)
         record.tools = sorted(name for kind, name, _ in offered if kind == "tool")
         record.resources = sorted(_address(one) for kind, _, one in offered if kind in {"resource", "template"})
+        tools = list(record.tools)
         record.prompts = sorted(name for kind, name, _ in offered if kind == "prompt")
 
         def take_back() -> None:
             undo()
+            self.former |= dict.fromkeys(tools, record.name)
             self._owners = {what: owner for what, owner in self._owners.items() if owner != record.name}
             self._baseline.accept(self._components)
 
@@ -114,7 +139,7 @@ class Registrations:
                 Fault(
                     "failed",
                     f"{record.distribution} registers the {_KINDS.get(kind, kind)} {name!a} twice.",
-                    _report(record),
+                    report(record),
                 )
             ) from crash
         raise Refusal(_taken(record, kind, name, owner)) from crash
@@ -130,7 +155,7 @@ class Registrations:
                     "failed",
                     f"{record.distribution} removes, replaces or changes "
                     f"the {_KINDS.get(kind, kind)} {name} of {owner}.",
-                    _report(record),
+                    report(record),
                 )
             )
         altered = before.altered({"middleware", "providers", "_transforms", "_additional_http_routes"})
@@ -139,7 +164,7 @@ class Registrations:
                 Fault(
                     "failed",
                     f"{record.distribution} removes or replaces {altered[0].lstrip('_')} that it did not add.",
-                    _report(record),
+                    report(record),
                 )
             )
 
@@ -153,7 +178,7 @@ class Registrations:
                         "failed",
                         f"{record.distribution} registers the {what}, but a name is 1 to 64 of a-z, 0-9 and _, "
                         "beginning with a letter.",
-                        _report(record),
+                        report(record),
                     )
                 )
             if component.version is not None:
@@ -162,19 +187,61 @@ class Registrations:
                         "failed",
                         f"{record.distribution} gives the {what} the version {component.version!a}; versions are "
                         "refused, because a higher one would silently replace another plugin's.",
-                        _report(record),
+                        report(record),
                     )
                 )
             for identity in {(kind, name), (kind, _shape(component))}:
                 if identity in self._owners:
                     raise Refusal(_taken(record, kind, name, self._owners[identity]))
                 if identity in seen:
-                    raise Refusal(
-                        Fault("failed", f"{record.distribution} registers the {what} twice.", _report(record))
-                    )
+                    raise Refusal(Fault("failed", f"{record.distribution} registers the {what} twice.", report(record)))
             seen |= {(kind, name), (kind, _shape(component))}
+            self._refuse_hidden(record, what, component)
             if not (component.description or "").strip():
                 logger.warning("The {} of {} has no description, so no agent will know when to use it.", what, record)
+
+    def _refuse_hidden(self, record: PluginRecord, what: str, component: Any) -> None:
+        for where, text in descriptions.texts(component):
+            found = descriptions.hidden(text)
+            if found:
+                raise Refusal(
+                    Fault(
+                        "failed",
+                        f"{record.distribution} hides characters in {where} of the {what}: {', '.join(found[:5])}. "
+                        "An agent would read what a person cannot see.",
+                        report(record),
+                    )
+                )
+        others = {name for (kind, name), owner in self._owners.items() if kind == "tool" and owner != record.name}
+        for where, text in descriptions.texts(component):
+            for doubt in descriptions.doubts(text, others):
+                record.notes.append(f"{where[0].upper()}{where[1:]} of the {what} {doubt}.")
+                logger.warning("{} of the {} of {} {}.", where, what, record, doubt)
+
+
+def _declared(tool: Any) -> list[float]:
+    """Return the deadline that a tool declares in its `meta`, if any.
+
+    Raises:
+        Refusal: it is no number of seconds up to `LONGEST_DEADLINE`.
+    """
+    value = (tool.meta or {}).get(DEADLINE)
+    if value is None:
+        return []
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LONGEST_DEADLINE:
+        raise Refusal(
+            Fault(
+                "failed",
+                f"The tool {tool.name} declares the deadline {value!r}, which is no number of seconds up to "
+                f"{LONGEST_DEADLINE:g}.",
+                f'Its author corrects meta={{"{DEADLINE}": …}}.',
+            )
+        )
+    return [float(value)]
+
+
+def _covers(shape: str, address: str) -> bool:
+    return re.fullmatch(".*".join(re.escape(part) for part in shape.split("{}")), address, re.DOTALL) is not None
 
 
 def _offered(components: Any, providers: list[Provider] | tuple[()]) -> list[tuple[str, str, Any]]:
@@ -231,26 +298,3 @@ def _taken(record: PluginRecord, kind: str, name: str, owner: str) -> Fault:
         f"{owner} keeps it.",
         f"Set PACKHORSE_BLOCK to {record.distribution} or to the other one, or ask its author for another name.",
     )
-
-
-def _report(record: PluginRecord) -> str:
-    return (
-        f"Report it to the author of {record.distribution} {record.version} (packhorse-core {record.core_version}), "
-        f"or set PACKHORSE_BLOCK={record.distribution}."
-    )
-
-
-def fault_of(record: PluginRecord, doing: str, crash: PluginCrash) -> Fault:
-    """Say what a plugin's crash means and what to do about it; `doing` is such as "was imported"."""
-    cause = crash.cause
-    if isinstance(cause, Refusal):
-        return cause.fault
-    remedy = cause.remedy if isinstance(cause, PackhorseError) else ""
-    if isinstance(cause, ModuleNotFoundError) and cause.name:
-        module = cause.name.partition(".")[0]
-        remedy = (
-            f"Install what is missing (pip install {module}), "
-            f"or reinstall it: pip install --force-reinstall {record.distribution}"
-        )
-    error = cause.message if isinstance(cause, PackhorseError) else f"It failed when it {doing}: {crash}."
-    return Fault("failed", error, remedy or _report(record))

@@ -13,8 +13,9 @@ from loguru import logger
 import packhorse
 from packhorse.framework import settle_fastmcp
 from packhorse.isolation import PluginCrash
-from packhorse.lifespan import log_start
+from packhorse.lifespan import PATIENCE, log_start
 from packhorse.metrics import Metrics
+from packhorse.watchdog import watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,11 +42,14 @@ def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
         strict: whether a plugin that is not loaded is an error; by default the setting of that name.
 
     Raises:
-        ConfigurationError: see `PluginHost.check`.
+        ConfigurationError: see `PluginHost.check` and `gate.install`.
     """
     settle_fastmcp()
     from fastmcp import FastMCP
 
+    from packhorse import completions
+    from packhorse.containment import ContainmentMiddleware
+    from packhorse.control import gate
     from packhorse.middleware import ErrorMiddleware
     from packhorse.registration import Registrations
 
@@ -54,28 +58,44 @@ def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
 
     @asynccontextmanager
     async def lifespan(server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        async with host.running():
+        async with host.running(patience=PATIENCE):
             server.instructions = instructions(host)  # without the plugins that did not start
             log_start(host)
-            yield {}
+            with watching(host):
+                yield {}
 
+    containment = ContainmentMiddleware(host)
     mcp: FastMCP = FastMCP(
         "packhorse",
         version=packhorse.__version__,
         lifespan=lifespan,
-        middleware=[ErrorMiddleware(metrics)],
+        middleware=[ErrorMiddleware(metrics), containment],
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=False,
     )
-    registrations = Registrations(mcp)
+    registrations = containment.registrations = Registrations(mcp)
+    _start_isolated(host)
     registrations.register_core(lambda: _register_resources(mcp, host, metrics))
     for name in host.loaded:
         if host.record(name).loaded and host.implements(name, "register_tools"):
             _register(host, name, mcp, registrations)
     mcp.instructions = instructions(host)
     host.check(strict=strict)
+    completions.install(mcp, host, registrations)
+    if not host.without_database:  # an isolated plugin's tools pass the gate of the host that mounts it
+        gate.install(mcp, host, strict=strict)
     return mcp
+
+
+def _start_isolated(host: PluginHost) -> None:
+    """Start the processes of isolated plugins at once; each is waited for when its tools are registered."""
+    if any(record.isolated for record in host.records):
+        from packhorse.isolated.plugin import IsolatedPlugin
+
+        for plugin in host.objects.values():
+            if isinstance(plugin, IsolatedPlugin):
+                plugin.process.start()
 
 
 def _register(host: PluginHost, name: str, mcp: FastMCP, registrations: Any) -> None:
@@ -88,7 +108,7 @@ def _register(host: PluginHost, name: str, mcp: FastMCP, registrations: Any) -> 
 
 def _register_resources(mcp: FastMCP, host: PluginHost, metrics: Metrics) -> None:
     @mcp.resource("packhorse://config", mime_type=JSON)
-    def config() -> str:
+    async def config() -> str:  # async, like all of these, because other plugins may have taken every thread
         """The settings in effect, secrets masked."""
         return _json([asdict(setting) for setting in host.describe_settings()])
 
@@ -100,12 +120,12 @@ def _register_resources(mcp: FastMCP, host: PluginHost, metrics: Metrics) -> Non
         return _json((await report(host)).as_dict())
 
     @mcp.resource("packhorse://plugins", mime_type=JSON)
-    def plugins() -> str:
+    async def plugins() -> str:
         """Every installed plugin with its version, tools and, when it is not loaded, the reason."""
         return _json([record.as_dict() for record in host.records])
 
     @mcp.resource("packhorse://metrics", mime_type=JSON)
-    def metrics_report() -> str:
+    async def metrics_report() -> str:
         """Calls, errors and latency of each tool since the server started."""
         return _json(metrics.report())
 

@@ -140,7 +140,20 @@ class CoreSettings(VariableSettings):
         default=None, description="the only plugins to load, by distribution, comma-separated; unset: all; empty: none"
     )
     block: CommaSeparated = Field(default=(), description="plugins not to load, by distribution, comma-separated")
+    isolated: CommaSeparated = Field(
+        default=(),
+        description="plugins to run in processes of their own, without the database, by distribution, comma-separated",
+    )
+    profile: str | None = Field(
+        default=None, description="the named selection of tools to offer, such as lean; unset: all of them"
+    )
     strict: bool = Field(default=False, description="refuse to start when any plugin fails to load")
+    tool_deadline: float = Field(
+        default=55.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds after which a tool call is answered with an error, unless the tool declares longer",
+    )
     http_token: Annotated[SecretStr, AfterValidator(_unguessable)] | None = Field(
         default=None, description="the bearer token that HTTP clients must send, 16 characters or more"
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LONGEST_STRAY_LINE = 2_000  # characters of a stray line that are logged
 STRAY_LINES_PER_SECOND = 50
+STRAY = b"stray output: "
 EXIT_SECONDS = 2.0
 """How long the server may take to stop, a tool that hangs in a thread included."""
 
@@ -116,8 +117,8 @@ def _drain(descriptor: int) -> None:
             count += 1
             if count > STRAY_LINES_PER_SECOND:
                 dropped += 1
-            elif line.strip():
-                logger.warning("stray output: {}", line.decode("utf-8", "replace")[:LONGEST_STRAY_LINE])
+            elif line.strip() and STRAY not in line:  # or a sink that a plugin added writes back what is logged here
+                logger.warning("{}{}", STRAY.decode(), line.decode("utf-8", "replace")[:LONGEST_STRAY_LINE])
 
 
 async def serve(mcp: FastMCP, channel: Channel) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from packhorse_indexing import chunking, decode, lexemes
 from packhorse_indexing.plan import file_row
 from packhorse_indexing.postings import Postings
+from packhorse_indexing.secrets import redact
 
 if TYPE_CHECKING:
     from packhorse_indexing.plan import Todo
@@ -65,6 +67,8 @@ class Batch:
     skipped: list[tuple[Todo, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     postings: Postings = field(default_factory=Postings)
+    redacted: Counter[str] = field(default_factory=Counter)
+    """Secrets that were taken out of the texts, by kind."""
 
     @property
     def chunks(self) -> int:
@@ -98,7 +102,10 @@ class Batch:
         if isinstance(decoded, decode.Skipped):
             self.skipped.append((content.todo, decoded.reason))
             return None
-        text = decoded.text.replace("\x00", "\ufffd")  # which PostgreSQL has no room for
+        # PostgreSQL has no room for NUL.
+        redacted = redact(decoded.text.replace("\x00", "\ufffd"), content.language)
+        self.redacted.update(redacted.kinds)
+        text = redacted.text
         problem = None
         try:
             chunked = chunking.chunk(text, content.language if parse else FALLBACK_LANGUAGE)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from packhorse_indexing.store import postings, upkeep, work
+from packhorse_indexing.store.freshness import KEPT_JOBS
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 BLOBS_AT_ONCE = 500
-KEPT_JOBS = 50
-"""Finished jobs of a repository whose outcome can still be looked up."""
 
 
 def keep_pool(connection: Connection[Any], pool_id: int, retention_days: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packhorse.errors import DatabaseError, NotFoundError, PackhorseError
 from packhorse_indexing.models import Progress, progress
-from packhorse_indexing.store import catalog
+from packhorse_indexing.store import catalog, freshness
 from packhorse_indexing.store import jobs as store
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from packhorse.database.pool import Database
     from packhorse_indexing.launch import Launcher
     from packhorse_indexing.models import Job
+    from packhorse_indexing.orders import Hint
 
 OnProgress = Callable[[Progress], Awaitable[None]]
 """Told how far a job is, a few times a second at most."""
@@ -27,6 +28,7 @@ OnProgress = Callable[[Progress], Awaitable[None]]
 FIRST_POLL, SLOWEST_POLL = 0.02, 0.25
 IDLE_WATCH, BUSY_WATCH = 5.0, 1.0
 RETRY_PENDING = 300.0
+COLLECT = 3600.0
 _GRACE = 2.0
 
 
@@ -38,22 +40,25 @@ class Jobs:
         self._launcher = launcher
         self._log = logger
 
-    async def request(self, repository_id: UUID, *, force: bool) -> UUID:
-        """Create a job, or join the unfinished one, and return its id.
+    async def request(self, repository_id: UUID, *, force: bool) -> tuple[UUID, bool]:
+        """Create a job, or join the unfinished one; return its id and whether it is new.
 
         Raises:
             NotFoundError: the repository was removed.
         """
         async with self._database.connection() as connection:
-            job_id = await store.request(connection, repository_id, force=force)
-        if job_id is None:
+            requested = await store.request(connection, repository_id, force=force)
+        if requested is None:
             raise NotFoundError(f"There is no repository {repository_id}.", remedy="Index its folder again.")
-        return job_id
+        return requested
 
-    async def follow(self, job_id: UUID, wait: float | None, on_progress: OnProgress | None = None) -> Job:
+    async def follow(
+        self, job_id: UUID, wait: float | None, on_progress: OnProgress | None = None, hint: Hint | None = None
+    ) -> Job:
         """Return the job when it has finished, or as it is after `wait` seconds (None: however long it takes).
 
-        Sees to it that a worker is at it, also when one dies. Stopping to follow does not stop the job.
+        Sees to it that a worker is at it, also when one dies; `hint` spares the first one its scan. Stopping to
+        follow does not stop the job.
 
         Raises:
             NotFoundError: the job was removed with its repository.
@@ -62,6 +67,7 @@ class Jobs:
         until = None if wait is None else time.monotonic() + wait
         pause, told = FIRST_POLL, None
         while True:
+            heard = self._launcher.heard
             async with self._database.connection() as connection:
                 found = await store.follow(connection, job_id)
             if found is None:
@@ -72,7 +78,8 @@ class Jobs:
             if has_worker:
                 self._launcher.settle(job.pool_id)
             else:
-                await self._launcher.ensure(job.pool_id)
+                await self._launcher.ensure(job.pool_id, hint)
+                hint = None
             now = progress(job)
             if on_progress is not None and (told is None or now.fraction != told.fraction or now.phase != told.phase):
                 await on_progress(now)
@@ -80,7 +87,7 @@ class Jobs:
             left = SLOWEST_POLL if until is None else until - time.monotonic()
             if left <= 0:
                 return job
-            await asyncio.sleep(min(pause, left))
+            await self._launcher.wait(heard, min(pause, left))
             pause = min(pause * 1.5, SLOWEST_POLL)
 
     async def cancel(self, job_id: UUID) -> bool:
@@ -88,13 +95,15 @@ class Jobs:
         async with self._database.connection() as connection:
             return await store.cancel(connection, job_id)
 
-    async def watch(self, embedder: str) -> None:
+    async def watch(self, embedder: str, retention_days: float) -> None:
         """Take over, for ever, the jobs whose worker died and whom nobody follows, and retry what waits for vectors.
 
-        `embedder` is the configured one's name: what another one began is not ours to go on with.
+        Pools with content that is past its retention get a worker too, which collects it. `embedder` is the configured
+        one's name: what another one began is not ours to go on with.
         """
         await asyncio.sleep(_GRACE)
         retry_at = time.monotonic()
+        collect_at = retry_at + RETRY_PENDING
         while True:
             pools: list[int] = []
             try:
@@ -103,6 +112,9 @@ class Jobs:
                     await self._retry_pending(embedder)
                 async with self._database.connection() as connection:
                     pools = await store.abandoned_pools(connection)
+                    if time.monotonic() >= collect_at:
+                        collect_at = time.monotonic() + COLLECT
+                        pools += await freshness.pools_to_collect(connection, retention_days)
                 for pool_id in pools:
                     await self._launcher.ensure(pool_id)
             except DatabaseError as error:

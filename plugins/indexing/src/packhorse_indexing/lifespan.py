@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.embedding import OURS, choose
@@ -11,6 +11,7 @@ from packhorse_indexing.jobs import Jobs
 from packhorse_indexing.launch import Launcher
 from packhorse_indexing.service import Index
 from packhorse_indexing.settings import IndexingSettings
+from packhorse_indexing.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,12 +31,17 @@ async def serve_index(context: PluginContext) -> AsyncIterator[None]:
     with_plugins = settings.embedder not in OURS or any(context.call_hook("register_languages"))
     launcher = Launcher(context.core, settings, context.logger, with_plugins=with_plugins)
     jobs = Jobs(context.database, launcher, context.logger)
-    context.provide(Index, Index(context.database, settings, embedder, jobs))
-    watch = asyncio.create_task(jobs.watch(embedder.name), name="indexing: watch over jobs")
+    index = Index(context.database, settings, embedder, jobs, context.logger)
+    context.provide(Index, index)
+    tasks = [asyncio.create_task(jobs.watch(embedder.name, settings.retention_days), name="indexing: watch over jobs")]
+    if settings.watch:
+        tasks.append(asyncio.create_task(Watcher(index, context.logger).run(), name="indexing: watch over folders"))
     try:
         yield
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await index.refresher.close()
+        launcher.close()
         await embedder.aclose()

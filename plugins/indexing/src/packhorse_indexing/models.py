@@ -176,6 +176,19 @@ class Coverage:
         return None if self.indexed_at is None else (datetime.now(UTC) - self.indexed_at).total_seconds()
 
 
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Whether an index says what its folder holds.
+
+    `changes` counts the files that may differ, None when that is not known; `updated` says that the index was brought
+    up to date while the caller waited; `note` is a sentence for the reader when it is not up to date.
+    """
+
+    changes: int | None = 0
+    updated: bool = False
+    note: str | None = None
+
+
 def fraction(phase: Phase, files_done: int, files_total: int, embed_done: int, embed_total: int) -> float:
     """Return how far a job is, in 0..1; reading is the first half when chunks wait for an embedder's turn after it."""
     if phase == "scan":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -23,13 +23,13 @@ from packhorse_indexing.store import upkeep, work
 from packhorse_indexing.writing import Vectors, write_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from psycopg import Connection
 
-    from packhorse_indexing.scan import Scan
-    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.orders import Hint
+    from packhorse_indexing.scan import Head, Scan
     from packhorse_indexing.store.work import Work
 
     Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -60,6 +60,7 @@ class Run:
         encode: the embedder itself when it is local and fast, so that a batch is embedded as it is made; None when
             its turn comes after everything is found by its words.
         max_file_bytes: larger files are skipped.
+        hint: what there is to do, if it still holds.
     """
 
     def __init__(
@@ -70,44 +71,67 @@ class Run:
         encode: Encode | None,
         *,
         max_file_bytes: int,
+        hint: Hint | None = None,
     ) -> None:
         self.connection = connection
         self.job = job
         self.embedder = embedder
         self.encode = encode
         self.max_file_bytes = max_file_bytes
+        self.hint = hint
         self.errors: list[str] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Wall time by stage."""
         self.files_total = self.files_done = self.files_skipped = 0
         self.embed_total = self.embed_done = 0
+        self.redacted: Counter[str] = Counter()
+        """Secrets that were taken out of the texts, by kind."""
         self.phase = "scan"
-        self._stored: dict[str, StoredFile] = {}
+        self._listed: Collection[str] = ()
         self._poisonous = set(job.poisonous)
         self._reported_chunks = 0
 
-    def index(self) -> Scan:
-        """Bring the repository's list up to date, and return the scan that it now equals.
+    def index(self) -> Head | None:
+        """Bring the repository's list up to date, and return where the scan that it now equals found its HEAD.
 
         Raises:
             CancelledRunError: between batches; what is committed stays.
             PackhorseError: the repository cannot be indexed at all.
         """
         self._check_embedder()
-        with self.stage("scan"):
-            scanned_at = time.time_ns()
-            found = self._scan()
-        with self.stage("plan"):
-            self._stored = store.files(self.connection, self.job.repository_id)
-            everything = self.job.force and not self.job.marked
-            plan = make_plan(found, self._stored, now_ns=scanned_at, everything=everything)
+        head, plan = self._follow_hint() or self._look()
         self._begin(plan)
         root = open_root(Path(self.job.path))
         try:
             self._index_files(root, plan.todo)
         finally:
             os.close(root)
-        return found
+        return head
+
+    def _look(self) -> tuple[Head | None, Plan]:
+        with self.stage("scan"):
+            scanned_at = time.time_ns()
+            found = self._scan()
+        with self.stage("plan"):
+            stored = store.files(self.connection, self.job.repository_id)
+            everything = self.job.force and not self.job.marked
+            plan = make_plan(found, stored, now_ns=scanned_at, everything=everything)
+        self._listed = stored.keys()
+        return found.head, plan
+
+    def _follow_hint(self) -> tuple[Head | None, Plan] | None:
+        """Return what the one who asked for the job found, unless anything has happened to the list since."""
+        hint, job = self.hint, self.job
+        if hint is None or hint.job_id != job.id or job.attempts > 1 or job.force or job.suspects or job.poisonous:
+            return None
+        if work.last_job(self.connection, job.repository_id) != hint.last_job:
+            return None
+        plan = hint.plan
+        with self.stage("plan"):
+            paths = [*paths_of(plan.todo), *(row.path for row in plan.skipped)]
+            self._listed = store.listed_paths(self.connection, job.repository_id, paths)
+        self.errors += [f"{row.path}: it cannot be read." for row in plan.skipped if row.skipped == "unreadable"]
+        return hint.head, plan
 
     def _scan(self) -> Scan:
         try:
@@ -166,7 +190,7 @@ class Run:
         self.files_done = plan.unchanged
         self.files_skipped = plan.total_skipped
         with self.stage("write"), self.transaction(progressed=False):
-            replaced = [row.path for row in plan.skipped if row.path in self._stored]
+            replaced = [row.path for row in plan.skipped if row.path in self._listed]
             store.delete_files(self.connection, self.job.repository_id, [*plan.gone, *replaced])
             store.add_files(self.connection, self.job.pool_id, self.job.repository_id, plan.skipped)
             if self.job.force and not self.job.marked:
@@ -270,8 +294,9 @@ class Run:
             if self.encode is None:
                 self.embed_total += batch.chunks
             with self.transaction():
-                write_batch(self.connection, self.job, batch, vectors, self._stored.keys())
+                write_batch(self.connection, self.job, batch, vectors, self._listed)
                 upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_id)
+        self.redacted.update(batch.redacted)
 
     def _vectors(self, batch: Batch) -> Vectors:
         texts = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from importlib import resources
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from packhorse import hookimpl
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from packhorse.context import PluginContext
     from packhorse.health import HealthCheck
+    from packhorse.hookspecs import Completer
     from packhorse_indexing.embedding import Factory
     from packhorse_indexing.settings import IndexingSettings
 
@@ -57,6 +59,18 @@ def register_tools(mcp: FastMCP, context: PluginContext) -> None:
     from packhorse_indexing import tools
 
     tools.register(mcp, context)
+
+
+@hookimpl
+def register_completions(context: PluginContext) -> Mapping[tuple[str, str], Completer]:
+    """Complete the repository of a resource with the names of the indexed folders."""
+    from packhorse_indexing.service import Index
+
+    async def folders(typed: str) -> list[str]:
+        names = {PurePosixPath(one.path).name for one in await context.service(Index).repositories()}
+        return sorted(name for name in names if name.lower().startswith(typed.lower()))
+
+    return {("packhorse://repositories/{repository_id}", "repository_id"): folders}
 
 
 @hookimpl

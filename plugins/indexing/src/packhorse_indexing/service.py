@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,18 @@ from uuid import UUID
 import psycopg
 
 from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
+from packhorse_indexing.lookout import Lookout
 from packhorse_indexing.models import (
     Coverage,
     EmbedderChangedError,
+    Freshness,
     IndexResult,
     Job,
     Repository,
     ResultStatus,
     progress,
 )
+from packhorse_indexing.refresh import Refresher
 from packhorse_indexing.roots import resolve_root
 from packhorse_indexing.store import catalog
 from packhorse_indexing.store import jobs as job_store
@@ -28,25 +32,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    from loguru import Logger
     from numpy.typing import NDArray
 
     from packhorse.database.pool import Database
     from packhorse_indexing.embedders import Embedder
     from packhorse_indexing.jobs import Jobs, OnProgress
+    from packhorse_indexing.lookout import Look
     from packhorse_indexing.settings import IndexingSettings
 
 FORGET_SECONDS = 20.0
+LOOK_SECONDS = 5.0
+"""A folder that takes longer to look at, on a slow network drive perhaps, is left to the worker."""
 
 
 class Index:
     """The repositories and their state, indexing them, and the embedder for queries."""
 
-    def __init__(self, database: Database, settings: IndexingSettings, embedder: Embedder, jobs: Jobs) -> None:
+    def __init__(
+        self, database: Database, settings: IndexingSettings, embedder: Embedder, jobs: Jobs, logger: Logger
+    ) -> None:
         self._database = database
         self._settings = settings
         self._jobs = jobs
         self.embedder = embedder
         """The configured embedder; compare its name with a repository's before comparing vectors."""
+        self._lookout = Lookout(database, settings.max_file_bytes)
+        self.refresher = Refresher(self._lookout, jobs, self._has_our_vectors, logger)
+        """What `refresh` goes by; the watcher tells it of changes."""
 
     async def repositories(self) -> list[Repository]:
         """Return every indexed folder, by path."""
@@ -104,13 +117,31 @@ class Index:
             NotFoundError: there is no such folder.
             EmbedderChangedError: its vectors were made by another embedder and `force` is not given.
         """
+        until = None if wait is None else time.monotonic() + wait
         repository = await self._repository(path)
-        stored, configured = repository.embedder, self.embedder.name
-        if not force and (stored, repository.dimensions) != (configured, self.embedder.dimensions):
-            raise EmbedderChangedError(repository.path, stored, configured)
-        job_id = await self._jobs.request(repository.id, force=force)
-        job = await self._jobs.follow(job_id, wait, on_progress)
-        return await self._result(repository, job)
+        if not force and not self._has_our_vectors(repository):
+            raise EmbedderChangedError(repository.path, repository.embedder, self.embedder.name)
+        look = None if force or wait == 0 else await self._look(repository)
+        if look is not None and look.is_conclusive and not look.changes and look.plan.unchanged:
+            done = await self._lookout.record_unchanged(repository, look)
+            if done is not None:
+                return await self._result(repository, await self._jobs.follow(done, 0))
+        job_id, is_new = await self._jobs.request(repository.id, force=force)
+        hint = look.hint(job_id) if look is not None and is_new else None
+        left = None if until is None else max(0.0, until - time.monotonic())
+        return await self._result(repository, await self._jobs.follow(job_id, left, on_progress, hint))
+
+    async def _look(self, repository: Repository) -> Look | None:
+        """Look at a folder that was indexed before; what comes to nothing here is the worker's to find out."""
+        if repository.indexed_at is None:
+            return None
+        try:
+            return await asyncio.wait_for(self._lookout.look(repository), LOOK_SECONDS)
+        except (OSError, TimeoutError):
+            return None
+
+    def _has_our_vectors(self, repository: Repository) -> bool:
+        return (repository.embedder, repository.dimensions) == (self.embedder.name, self.embedder.dimensions)
 
     async def ensure_indexed(self, path: str, on_progress: OnProgress | None = None) -> Repository:
         """Return the repository of a folder, indexing it first if it never was, however long that takes.
@@ -128,6 +159,14 @@ class Index:
                 raise NotFoundError(f"{root} could not be indexed: {' '.join(result.errors)}")
             repository = await self.find(str(result.repository_id))
         return repository
+
+    async def refresh(self, repository: Repository, budget_seconds: float = 0.15) -> Freshness:
+        """Bring a small change of a repository into its index before a search answers from it.
+
+        Returns after `budget_seconds` at the latest, and then says how stale the index is; the work goes on. It never
+        raises for what the folder or the index is like.
+        """
+        return await self.refresher.refresh(repository, budget_seconds)
 
     async def coverage(self, repository_ids: Sequence[UUID]) -> list[Coverage]:
         """Return how complete the index of each of these repositories is; one query of well under a millisecond."""

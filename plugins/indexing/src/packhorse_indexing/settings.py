@@ -53,6 +53,9 @@ class IndexingSettings(PluginSettings):
     retention_days: float = Field(
         90.0, ge=0, le=3650, description="days that the content of deleted files is kept, in case it comes back"
     )
+    watch: bool = Field(
+        False, description="watch indexed folders and index changes as they happen, before anybody searches"
+    )
     wait_seconds: float = Field(
         20.0, ge=0, le=600, description="seconds that index_repository waits before it answers `running`"
     )

@@ -74,7 +74,7 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
             bool, Field(description="rebuild everything, e.g. after changing the embedder")
         ] = False,
     ) -> IndexAnswer:
-        """Index a code repository for search_code, or bring its index up to date; only changed files are read.
+        """Index a code repository for searching, or bring its index up to date; only changed files are read.
 
         Waits about 20 seconds; status `running` means that it goes on in the background and is searchable meanwhile.
         """

@@ -1,19 +1,17 @@
 """The process that indexes: `python -m packhorse_indexing.worker`, one at a time for a pool.
 
-It is told what to do on its standard input, inherits nothing else of its starter, and lives on when that dies. Its
-order is JSON: the core's and the plugin's settings and the pool's id.
+It is told what to do on its standard input, inherits nothing else of its starter, and ends its work when that dies.
+When it has nothing to do it waits a while for the next order, for it costs half a second to start.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from loguru import logger
@@ -25,13 +23,14 @@ from packhorse.settings import CoreSettings
 from packhorse_indexing.chunking import registry
 from packhorse_indexing.collection import keep_pool
 from packhorse_indexing.embedding import choose, factories
+from packhorse_indexing.orders import DONE, IDLE, Hint, Orders
 from packhorse_indexing.pending import embed_pending
 from packhorse_indexing.pipeline import CancelledRunError, Run
 from packhorse_indexing.settings import IndexingSettings
 from packhorse_indexing.store import upkeep, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -50,6 +49,12 @@ MAX_ATTEMPTS = 5
 MAX_RECONNECTS = 30
 """Seconds that a worker waits for a database that went away, before it leaves the job to another."""
 
+FIRST_SECONDS = 60.0
+LINGER_SECONDS = 300.0
+"""Seconds that a worker without work waits for more, as long as the one who started it is there."""
+
+MAX_LINGERING_KB = 200_000
+
 _SESSION = """
 SELECT set_config('synchronous_commit', 'off', false),
        -- A bulk load outruns the statistics; every query here is by key.
@@ -60,16 +65,19 @@ SELECT set_config('synchronous_commit', 'off', false),
 
 
 def main() -> int:
-    """Read the order from standard input, work until the pool has no more jobs, and return the exit status."""
-    order = json.load(sys.stdin)
-    core, settings = CoreSettings(**order["core"]), IndexingSettings(**order["settings"])
+    """Take orders until none come any more, and return the exit status."""
+    orders = Orders.of_process()
+    first = orders.next(FIRST_SECONDS)
+    if first is None:
+        return 1
+    core, settings = CoreSettings(**first["core"]), IndexingSettings(**first["settings"])
     if sys.platform == "linux":
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         soft = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     with logging_to_file(core):
-        make = choose(settings.embedder, _extend(core) if order["with_plugins"] else [("indexing", factories())])
-        return _serve(core, settings, make, order["pool"])
+        make = choose(settings.embedder, _extend(core) if first["with_plugins"] else [("indexing", factories())])
+        return _serve(core, settings, make, orders, first)
 
 
 def _extend(core: CoreSettings) -> list[tuple[str, Mapping[str, Factory]]]:
@@ -84,43 +92,71 @@ def _extend(core: CoreSettings) -> list[tuple[str, Mapping[str, Factory]]]:
     return list(host.call_hook("register_embedders"))
 
 
-def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, pool_id: int) -> int:
-    """Work for the pool, and come back when the database does."""
+def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders: Orders, first: dict[str, Any]) -> int:
+    """Work for one pool after the other, and come back when the database does."""
+    order: dict[str, Any] | None = first
     lost_at: float | None = None
-    while True:
+    while order is not None:
         try:
             with lease(core) as address, connect(address) as connection, asyncio.Runner() as runner:
                 lost_at = None
                 connection.autocommit = True
                 connection.execute(_SESSION)
-                Worker(connection, settings, make, runner.run).serve(pool_id)
-                return 0
+                with Worker(connection, settings, make, runner.run, orders) as worker:
+                    while order is not None:
+                        hint = order.get("hint")
+                        worker.serve(order["pool"], None if hint is None else Hint.from_json(hint))
+                        orders.answer(IDLE)
+                        order = orders.next(LINGER_SECONDS if _is_small() else 0.0)
         except (psycopg.OperationalError, PackhorseError) as error:
             lost_at = lost_at or time.monotonic()
             if time.monotonic() - lost_at > MAX_RECONNECTS:
-                logger.error("The worker of pool {} gives up: {}", pool_id, error)
+                logger.error("The worker gives up: {}", error)
                 return 1
-            logger.warning("The worker of pool {} lost its database and tries again: {}", pool_id, error)
+            logger.warning("The worker lost its database and tries again: {}", error)
             time.sleep(0.5)
+    return 0
+
+
+def _is_small() -> bool:
+    """Say whether this process may stay; one that grew would not give its memory back."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MAX_LINGERING_KB
 
 
 class Worker:
     """A worker with its connection; `make` makes its embedder and `run` waits for a coroutine."""
 
     def __init__(
-        self, connection: Connection[Any], settings: IndexingSettings, make: Factory, run: Callable[..., Any]
+        self,
+        connection: Connection[Any],
+        settings: IndexingSettings,
+        make: Factory,
+        run: Callable[..., Any],
+        orders: Orders,
     ) -> None:
         self.connection = connection
         self.settings = settings
         self._make = make
         self._run = run
+        self._orders = orders
+        self._embedder: Embedder | None = None
+        self._hint: Hint | None = None
 
-    def serve(self, pool_id: int) -> None:
-        """Do the pool's jobs until there are none, unless it has a worker."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._embedder is not None:
+            self._run(self._embedder.aclose())
+
+    def serve(self, pool_id: int, hint: Hint | None = None) -> None:
+        """Do the pool's jobs until there are none, unless it has a worker; `hint` is for one of them."""
+        self._hint = hint
         while work.lock_pool(self.connection, pool_id):
             try:
                 while (job := work.next_job(self.connection, pool_id, os.getpid())) is not None:
                     self.do(job)
+                    self._orders.answer(DONE)
                 keep_pool(self.connection, pool_id, self.settings.retention_days)
             finally:
                 if not self.connection.broken:
@@ -161,25 +197,24 @@ class Worker:
             work.finish(self.connection, job.id, status, errors)
 
     def _index(self, job: Work) -> tuple[str, list[str]]:
-        with self._embedder() as embedder:
-            encode_now = getattr(embedder, "encode_documents", None)
+        embedder = self._embedder = self._embedder or self._make(self.settings)
 
-            def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-                vectors: NDArray[np.float32] = self._run(embedder.embed_documents(texts))
-                return vectors
+        def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+            vectors: NDArray[np.float32] = self._run(embedder.embed_documents(texts))
+            return vectors
 
-            run = Run(
-                self.connection,
-                job,
-                (embedder.name, embedder.dimensions),
-                encode_now,
-                max_file_bytes=self.settings.max_file_bytes,
-            )
-            found = run.index()
-            with self.connection.transaction():
-                upkeep.update_orphans(self.connection, job.pool_id)
-            embed_pending(run, encode, self.settings.embedder_batch * self.settings.embedder_concurrency)
-        head = found.head
+        run = Run(
+            self.connection,
+            job,
+            (embedder.name, embedder.dimensions),
+            getattr(embedder, "encode_documents", None),
+            max_file_bytes=self.settings.max_file_bytes,
+            hint=self._hint,
+        )
+        head = run.index()
+        with self.connection.transaction():
+            upkeep.update_orphans(self.connection, job.pool_id)
+        embed_pending(run, encode, self.settings.embedder_batch * self.settings.embedder_concurrency)
         files, pending = upkeep.repository_counts(self.connection, job.repository_id)
         if not files:
             return "failed", [*run.errors, _nothing(job.path, upkeep.skip_reasons(self.connection, job.repository_id))]
@@ -195,15 +230,10 @@ class Worker:
             used.ru_maxrss // 1024,
             stages,
         )
+        if run.redacted:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(run.redacted.items()))
+            logger.info("Secrets redacted in {}: {} ({})", job.path, run.redacted.total(), kinds)
         return "partial" if run.errors or pending else "success", run.errors
-
-    @contextmanager
-    def _embedder(self) -> Iterator[Embedder]:
-        embedder = self._make(self.settings)
-        try:
-            yield embedder
-        finally:
-            self._run(embedder.aclose())
 
 
 def _nothing(path: str, reasons: Sequence[tuple[str, int]]) -> str:

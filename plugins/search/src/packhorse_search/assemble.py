@@ -43,11 +43,12 @@ _REASONS = {
     "definition": "defines it",
     "path": "path",
     "file name": "file name",
+    "meaning of file name": "meaning of file name",
     "symbol": "symbol",
     "words": "words",
     "meaning": "meaning",
-    "file": "other code in file",
 }
+"""What is said of a signal; the rest of the file speaks for the file, not for the place."""
 
 
 async def results(
@@ -143,6 +144,6 @@ def _qualified(scope: str | None, symbol: str | None) -> str:
 def _why(entry: Ranked) -> str:
     """Name the strongest reasons in a few words, and the kind of file where it is not plain source."""
     strongest = sorted(entry.signals.items(), key=lambda signal: -signal[1])
-    reasons = [_REASONS[name] for name, value in strongest[:3] if value >= _TELLING]
+    reasons = [_REASONS[name] for name, value in strongest if name in _REASONS and value >= _TELLING][:3]
     kind = [] if entry.kind is FileKind.SOURCE else [f"{entry.kind} file"]
     return ", ".join([*reasons, *kind])

@@ -21,12 +21,11 @@ class ChunkKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a repository; `lexemes` are those of its path."""
+    """A file of a repository."""
 
     repository_id: UUID
     path: str
     language: str
-    lexemes: frozenset[str]
     blob_id: int
 
 

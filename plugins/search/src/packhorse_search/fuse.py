@@ -1,6 +1,7 @@
 """Fusing the two retrievals: each score as a share of the best of its kind, so that they can be added.
 
-Measured against reciprocal rank fusion on the development half of the retrieval benchmark: see `weights`.
+Reciprocal rank fusion in its place loses 0.012 to 0.018 NDCG@10 (`docs/retrieval.md`): it forgets by how much the first
+are better than the rest.
 """
 
 from __future__ import annotations

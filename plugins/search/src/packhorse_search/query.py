@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _NAME = re.compile(r"[^\W\d]\w*[?!]?")
 _QUALIFIED = re.compile(r"[^\W\d]\w*(?:(?:\.|::|->|#|/)[^\W\d]\w*)+(?:\(\))?")
-_CODE_LIKE = re.compile(r"\w_\w|[a-z][A-Z]|[A-Z]{2}[a-z]")
+_CODE_LIKE = re.compile(r"\w_\w|[a-z][A-Z]|[A-Z]{2}[a-z]|^[A-Z][a-z]")
 _ERROR = re.compile(
     r"\b\w*(?:Error|Exception|Warning)\b\s*:|^(?:error|fatal|panic|traceback|uncaught|failed)\b|\bTraceback\b"
     r"|\bat line \d+|\bline \d+, in\b",
@@ -77,11 +77,6 @@ class Query:
     names: tuple[str, ...]
     wanted: frozenset[FileKind]
 
-    @property
-    def is_name(self) -> bool:
-        """Whether it is a name and nothing else."""
-        return self.kind in ("symbol", "qualified")
-
     @cached_property
     def forms(self) -> dict[str, frozenset[str]]:
         """The related forms of each word."""
@@ -131,13 +126,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str, kind: QueryKind) -> tuple[str, ...]:
-    """Return the identifiers: all of a bare name's, and those that no prose contains of anything else."""
+    """Return the identifiers: the bare name, or what is written like one in anything else, `Router` included."""
     found = dict.fromkeys(_NAME.findall(text))
     if kind == "symbol":
         return tuple(found)
     if kind == "qualified":
         return tuple(found)[-1:]
-    return tuple(name for name in found if _CODE_LIKE.search(name))
+    return tuple(name for name in found if _CODE_LIKE.search(name) and name.lower() not in STOP_WORDS)
 
 
 def _wanted(words: tuple[str, ...]) -> frozenset[FileKind]:

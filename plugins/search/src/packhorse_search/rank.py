@@ -11,8 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packhorse_indexing.lexemes import lexemes
 from packhorse_search.definitions import definition_strength
+from packhorse_search.filenames import meaning, stem, words
 from packhorse_search.kinds import FileKind, file_kind
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatisti
         members.sort(key=lambda i: -sum(chunk_signals[i].values()))
         signals = {
             "path": weights.path * path_scores[file] / best_path,
-            "file name": _file_name(query, file, weights),
+            **_file_signals(query, file, weights),
             "file": weights.coherence * _coherence([sum(chunk_signals[i].values()) for i in members[1:]], weights),
         }
         kind = file_kind(file.path)
@@ -64,14 +64,14 @@ def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatisti
 
 def path_score(query: Query, file: File, statistics: PathStatistics, weights: Weights) -> float:
     """Return how much of the query the path names: a sum over words, rare ones weighing more."""
-    stem = frozenset(lexemes(_stem(file.path)))
+    path, name = words(file.path), words(stem(file.path))
     total = 0.0
     for word, forms in query.forms.items():
-        found = {word} & file.lexemes or forms & file.lexemes
+        found = {word} & path or forms & path
         if not found:
             continue
         strength = 1.0 if word in found else weights.related_path
-        if not found & stem:
+        if not found & name:
             strength *= weights.directory_share
         frequency = max(statistics.frequencies.get(lexeme, 1) for lexeme in found)
         total += strength * math.log1p((max(0, statistics.files - frequency) + 0.5) / (frequency + 0.5))
@@ -96,39 +96,39 @@ def _symbol_match(query: Query, candidate: Candidate) -> float:
 
 
 def _overlap(query: Query, name: str) -> float:
-    parts = set(lexemes(name))
+    parts = words(name)
     found = parts & query.vocabulary.keys()
     if not found:
         return 0.0
-    words = {query.vocabulary[part] for part in found}
-    return len(words) / len(query.words) * math.sqrt(len(found) / len(parts))
+    asked = {query.vocabulary[part] for part in found}
+    return len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
 
 
-def _file_name(query: Query, file: File, weights: Weights) -> float:
-    stem = _stem(file.path)
-    parts = set(lexemes(stem))
+def _file_signals(query: Query, file: File, weights: Weights) -> dict[str, float]:
+    name = stem(file.path)
+    parts = words(name)
     covered = len(parts & query.vocabulary.keys()) / len(parts) if parts else 0.0
-    named = any(_folded(stem) == _folded(name) for name in query.names)
-    return weights.stem * covered + weights.named_file * named
+    named = any(_folded(name) == _folded(wanted) for wanted in query.names)
+    return {
+        "file name": weights.stem * covered + weights.named_file * named,
+        "meaning of file name": weights.name_meaning * meaning(query.text, name),
+    }
 
 
 def _coherence(scores: Iterable[float], weights: Weights) -> float:
-    """Sum the scores of a file's other chunks, best first, each worth less than the one before."""
-    depth = weights.coherence_depth
-    return sum(score * weights.coherence_decay ** (i + 1) for i, score in zip(range(depth), scores, strict=False))
+    """Sum what the scores of a file's other chunks have above the floor, best first, each worth less than the last."""
+    return sum(
+        max(0.0, score - weights.coherence_floor) * weights.coherence_decay ** (i + 1)
+        for i, score in zip(range(weights.coherence_depth), scores, strict=False)
+    )
 
 
 def _most(weights: Weights) -> float:
-    """Return the score of a chunk that matches in every way, without other chunks beside it."""
+    """Return the score of a chunk that matches in every way, in a file with a few others that do."""
     return (
         weights.lexical + weights.cosine + weights.definition + weights.symbol
-        + weights.path + weights.stem + weights.named_file
+        + weights.path + weights.stem + weights.named_file + weights.name_meaning + weights.coherence
     )  # fmt: skip
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name[:1] + name[1:].partition(".")[0]
 
 
 def _folded(name: str) -> str:

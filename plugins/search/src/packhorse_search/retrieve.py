@@ -26,6 +26,8 @@ class Retrieved:
     cosines: dict[int, float]
     rows: list[store.ChunkRow] = field(repr=False)
     definitions: dict[int, list[Definition]] = field(repr=False)
+    paths: dict[str, int] = field(repr=False)
+    """In how many of the repositories' paths each lexeme of the query occurs."""
     contents: dict[int, str] = field(repr=False)
     """The texts that have to be read for what they define."""
 
@@ -69,6 +71,7 @@ async def retrieve(
         cosines={chunk_id: nearest[chunk_id] for chunk_id in found if chunk_id in nearest},
         rows=rows,
         definitions=definitions,
+        paths=await store.path_frequencies(connection, area.repository_ids, list(terms)),
         contents=contents,
     )
 
@@ -76,7 +79,7 @@ async def retrieve(
 async def _visible(connection: AsyncConnection[Any], area: store.Area, ids: NDArray[np.int32], limit: int) -> list[int]:
     """Return the best `limit` of the ranked chunks that are visible, however far down the list they stand."""
     found: list[int] = []
-    start, size = 0, 2 * limit
+    start, size = 0, limit + limit // 4
     while start < len(ids) and len(found) < limit:
         block = ids[start : start + size].tolist()
         seen = await store.visible_chunks(connection, area, block)

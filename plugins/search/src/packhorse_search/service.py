@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packhorse.errors import InvalidInputError, UnavailableError
 from packhorse_search import assemble, query, scope, store
 from packhorse_search.answer import SearchAnswer
-from packhorse_search.candidates import Candidate, ChunkKey, File
+from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
 from packhorse_search.fuse import Evidence, fuse
-from packhorse_search.lexical import query_weights
 from packhorse_search.rank import rank
 from packhorse_search.retrieve import retrieve
 from packhorse_search.weights import DEFAULT
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_RESULTS = 50
 MAX_CONTEXT_LINES = 10
+MAX_WARNINGS = 5
 _POOLS_AT_ONCE = 4
 """Pools that one search reads at the same time, each over its own connection."""
 
@@ -74,14 +75,8 @@ class Search:
         )
         vectors, warnings = await self._vectors(asked, where)
         found = await self._retrieve(asked, where, vectors)
-        async with self._context.database.connection() as connection:
-            statistics = await store.path_statistics(
-                connection,
-                [repository.id for repository in where.repositories],
-                list(query_weights(asked, self._weights)),
-                where.files,
-            )
-        ranked = _once(await asyncio.to_thread(rank, asked, _candidates(found), statistics, self._weights))
+        # Some milliseconds of computing, during which the server should hear its other clients.
+        ranked = await asyncio.to_thread(self._rank, asked, where, found)
         results = await assemble.results(
             self._context, asked, where, ranked[: request.limit], request.context_lines, explain=request.explain
         )
@@ -92,7 +87,7 @@ class Search:
             total_count=len(ranked),
             latency_ms=round((time.perf_counter() - started) * 1000, 1),
             index=where.notes(),
-            warnings=[*where.warnings(), *warnings],
+            warnings=_few([*where.warnings(), *warnings]),
         )
 
     async def _vectors(self, asked: Query, where: Scope) -> tuple[dict[int, NDArray[np.float32]], list[str]]:
@@ -132,6 +127,12 @@ class Search:
             tasks = [group.create_task(one(area)) for area in areas]
         return [task.result() for task in tasks]
 
+    def _rank(self, asked: Query, where: Scope, found: Sequence[Retrieved]) -> list[Ranked]:
+        paths: Counter[str] = Counter()
+        for pool in found:
+            paths.update(pool.paths)
+        return _once(rank(asked, _candidates(found), PathStatistics(where.files, paths), self._weights))
+
     async def _filter_hint(self, where: Scope) -> str:
         async with self._context.database.connection() as connection:
             files = sum([await store.file_count(connection, area) for area in where.areas])
@@ -147,6 +148,12 @@ def _check(request: Request) -> None:
         raise InvalidInputError(f"context_lines is {request.context_lines}; it may be 0 to {MAX_CONTEXT_LINES}.")
 
 
+def _few(warnings: list[str]) -> list[str]:
+    """Return the first warnings and how many more there are; each of a hundred repositories may have one."""
+    more = len(warnings) - MAX_WARNINGS
+    return warnings if more <= 0 else [*warnings[:MAX_WARNINGS], f"{more} more repositories have warnings."]
+
+
 def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
     """Fuse what the pools offer, over all of them at once, so that their scores compare."""
     evidence = fuse(
@@ -160,7 +167,7 @@ def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
             candidates.append(
                 Candidate(
                     key=key,
-                    file=File(row.repository_id, row.path, row.language, frozenset(row.path_lexemes), row.blob_id),
+                    file=File(row.repository_id, row.path, row.language, row.blob_id),
                     kind=row.kind,
                     symbol=row.symbol,
                     scope=row.scope,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from packhorse_search.candidates import Definition, PathStatistics
+from packhorse_search.candidates import Definition
 from packhorse_search.lexical import Corpus, Posting
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class ChunkRow(NamedTuple):
     chunk_id: int
     repository_id: UUID
     path: str
-    path_lexemes: list[str]
     language: str
     blob_id: int
     kind: str
@@ -156,7 +155,7 @@ WHERE d.chunk_id IN (SELECT unnest(%(chunks)s::int[]))
 """
 
 _CHUNKS = """
-SELECT c.id, f.repository_id, f.path, f.lexemes, b.language, c.blob_id, c.kind, c.symbol, c.scope,
+SELECT c.id, f.repository_id, f.path, b.language, c.blob_id, c.kind, c.symbol, c.scope,
        c.start_line, c.end_line, c.hash
 FROM unnest(%(chunks)s::int[]) wanted (id)
 JOIN indexing.chunk c ON c.pool_id = %(pool)s AND c.id = wanted.id
@@ -284,12 +283,12 @@ async def file_count(connection: AsyncConnection[Any], area: Area) -> int:
     return row[0] if row else 0
 
 
-async def path_statistics(
-    connection: AsyncConnection[Any], repository_ids: Sequence[UUID], lexemes: Sequence[str], files: int
-) -> PathStatistics:
-    """Return in how many of the repositories' paths each of these lexemes occurs; `files` is how many there are."""
+async def path_frequencies(
+    connection: AsyncConnection[Any], repository_ids: Sequence[UUID], lexemes: Sequence[str]
+) -> dict[str, int]:
+    """Return in how many of the repositories' paths each of these lexemes occurs."""
     parameters = {"repositories": list(repository_ids), "lexemes": list(lexemes)}
-    return PathStatistics(files, dict(await (await connection.execute(_PATH_FREQUENCIES, parameters)).fetchall()))
+    return dict(await (await connection.execute(_PATH_FREQUENCIES, parameters)).fetchall())
 
 
 async def lines(

@@ -48,10 +48,8 @@ def show_list(page: TaskList) -> None:
 
 
 def _title(task: TaskSummary) -> Text:
-    title = terminal.safe(task.title, style="dim" if task.status == "complete" else "")
-    if task.blocked:
-        title.append("  blocked", style="red")
-    return title
+    title = terminal.safe("") + terminal.safe(task.title, style="dim" if task.status == "complete" else "")
+    return title + terminal.safe("  blocked", style="red") if task.blocked else title
 
 
 def _due(day: str | None, status: str) -> Text:
@@ -69,21 +67,22 @@ def show_board(columns: Mapping[str, TaskList]) -> None:
 
 
 def board(columns: Mapping[str, TaskList], console: Console) -> list[RenderableType]:
-    """Return what the board is made of, for a console of this width."""
-    from rich.console import Group
+    """Return what the board is made of: columns or rows of panels on a terminal, plain lines in a pipe."""
+    if not console.is_terminal:
+        return [line for status, page in columns.items() for line in _plain(status, page)]
     from rich.panel import Panel
     from rich.table import Table
 
     panels = [
         Panel(
-            Group(*(_cards(page))),
+            _cards(page),
             title=terminal.safe(f"{HEADINGS[status]} {page.total_count}", style=f"bold {STATUS_STYLE[status]}"),
             border_style=STATUS_STYLE[status],
             title_align="left",
         )
         for status, page in columns.items()
     ]
-    if not console.is_terminal or console.width < _COLUMN * len(panels):
+    if console.width < _COLUMN * len(panels):
         return [*panels]
     grid = Table.grid(expand=True)
     for _ in panels:
@@ -92,16 +91,40 @@ def board(columns: Mapping[str, TaskList], console: Console) -> list[RenderableT
     return [grid]
 
 
-def _cards(page: TaskList) -> list[Text]:
-    cards = [_card(task) for task in page.tasks if isinstance(task, TaskSummary)]
-    if page.next_offset is not None:
-        cards.append(terminal.safe(f"… and {page.total_count - len(cards)} more", style="dim"))
-    return cards or [terminal.safe("nothing", style="dim")]
+def _plain(status: str, page: TaskList) -> list[Text]:
+    lines = [terminal.safe(f"{HEADINGS[status]} ({page.total_count})")]
+    for task in _summaries(page):
+        title, *marks = _card(task)
+        lines.append(terminal.safe(f"{task.number:>5} ") + title)
+        lines += [terminal.safe(" " * 6) + mark for mark in marks]
+    return [*lines, *_rest(page), terminal.safe("")]
 
 
-def _card(task: TaskSummary) -> Text:
-    card = terminal.safe(f"{task.number:>4} ", style="dim")
-    card.append_text(_title(task))
+def _cards(page: TaskList) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+
+    cards = Table.grid(padding=(0, 1))
+    cards.add_column(justify="right")
+    cards.add_column(ratio=1)
+    for task in _summaries(page):
+        cards.add_row(terminal.safe(task.number, style="dim"), Group(*_card(task)))
+    return Group(cards, *_rest(page))
+
+
+def _summaries(page: TaskList) -> list[TaskSummary]:
+    return [task for task in page.tasks if isinstance(task, TaskSummary)]
+
+
+def _rest(page: TaskList) -> list[Text]:
+    if not page.tasks:
+        return [terminal.safe("  nothing", style="dim")]
+    more = page.total_count - len(page.tasks)
+    return [terminal.safe(f"  … and {more} more", style="dim")] if more else []
+
+
+def _card(task: TaskSummary) -> list[Text]:
+    """Return the title and, when there is something to say, a line of marks."""
     who = task.claimed_by or task.assignee
     marks = [
         terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
@@ -110,28 +133,27 @@ def _card(task: TaskSummary) -> Text:
         terminal.safe(" ".join(f"#{label}" for label in task.labels or []), style="blue"),
     ]
     shown = [mark for mark in marks if mark.plain]
-    if shown:
-        card.append("\n     ")
-        card.append_text(terminal.safe(" ").join(shown))
-    return card
+    return [_title(task), *([terminal.safe(" ").join(shown)] if shown else [])]
 
 
 def show_change(task: Task) -> None:
     """Print what became of a task, on one line."""
-    line = terminal.safe(f"{STATUS_MARK[task.status]} #{task.number} ", style=STATUS_STYLE[task.status])
-    line.append_text(terminal.safe(task.title, style="bold"))
+    line = _heading(task)
     state = "deleted" if task.deleted_at else task.status
     holder = f", claimed by {task.claimed_by} until {_local(task.claimed_until)}" if task.claimed_until else ""
-    line.append_text(terminal.safe(f"  {state}{holder}", style="dim"))
+    line += terminal.safe(f"  {state}{holder}", style="dim")
     terminal.output().print(line)
+
+
+def _heading(task: Task) -> Text:
+    mark = terminal.safe(f"{STATUS_MARK[task.status]} #{task.number} ", style=STATUS_STYLE[task.status])
+    return terminal.safe("") + mark + terminal.safe(task.title, style="bold")
 
 
 def show_task(task: Task, missing: Sequence[str]) -> None:
     """Print one task."""
     console = terminal.output()
-    heading = terminal.safe(f"{STATUS_MARK[task.status]} #{task.number} ", style=STATUS_STYLE[task.status])
-    heading.append_text(terminal.safe(task.title, style="bold"))
-    console.print(heading)
+    console.print(_heading(task))
     facts = terminal.table("", "")
     facts.show_header = False
     for name, value in _facts(task, missing):
@@ -145,6 +167,8 @@ def show_task(task: Task, missing: Sequence[str]) -> None:
     for criterion in task.acceptance_criteria:
         met = criterion.startswith("[x] ")
         console.print(terminal.safe(f"  {'☑' if met else '☐'} {criterion.removeprefix('[x] ')}"))
+    if task.comment_count > len(task.comments):
+        console.print(terminal.safe(f"\nthe last {len(task.comments)} of {task.comment_count} comments", style="dim"))
     for comment in task.comments:
         console.print(terminal.safe(f"\n{comment.author} {_local(comment.created_at)}", style="dim"))
         console.print(terminal.safe(comment.body, keep="\n"))

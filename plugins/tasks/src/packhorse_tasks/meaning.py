@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from packhorse_indexing.embedders import Embedder
     from packhorse_tasks.search import Nearness
 
-BATCH = 64
+BATCH = 256
 PAUSE = 1.0
 """Seconds between looks for new texts; also before the first, so that a short command never loads a model."""
 _AFTER_FAILURE = 30.0
@@ -77,7 +77,7 @@ async def _keep_up(context: PluginContext) -> None:
                 async with context.database.connection() as connection:
                     await store.rows(connection, store.FORGET_OTHER_EMBEDDERS, {"embedder": embedder.name})
                 known = embedder.name
-            while await embed_batch(context, embedder):
+            while await embed_batch(context, embedder) == BATCH:
                 pass
         except PackhorseError as error:
             context.logger.warning("Tasks wait to be embedded: {error}", error=error)
@@ -85,7 +85,7 @@ async def _keep_up(context: PluginContext) -> None:
 
 
 async def embed_batch(context: PluginContext, embedder: Embedder) -> int:
-    """Embed up to `BATCH` tasks that wait for it and return how many there were; 0 too when another process is at it.
+    """Embed up to `BATCH` tasks that wait for it and return how many were; 0 too when another process is at it.
 
     The embedder works outside any transaction: no lock waits for a model.
     """
@@ -100,7 +100,10 @@ async def embed_batch(context: PluginContext, embedder: Embedder) -> int:
         turn = await store.row(connection, store.EMBEDDING_TURN, {})
         if turn is None or not turn["mine"]:
             return 0
-        for row, vector in zip(waiting, vectors, strict=True):
-            arguments = {**row, "embedder": embedder.name, "vector": HalfVector(vector)}
-            await store.rows(connection, store.EMBED, arguments)
-    return len(waiting)
+        arguments = {
+            "embedder": embedder.name,
+            "ids": [row["id"] for row in waiting],
+            "versions": [row["version"] for row in waiting],
+            "vectors": [HalfVector(vector).to_text() for vector in vectors],
+        }
+        return len(await store.rows(connection, store.EMBED, arguments))

@@ -100,6 +100,7 @@ class Task(_Model):
     acceptance_criteria: list[str]
     symbols: list[str]
     comments: list[Comment]
+    comment_count: int
     repository: str | None
     missing_references: list[str] = []
     claimed_by: str | None

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 COMMON = 400
 """A lexeme that more tasks have than this tells them hardly apart; it counts only when no rarer one finds anything."""
-WORDED = 1_000
+WORDED = 400
 MEANT = 50
 FARTHEST = 0.7
 """The cosine distance from which on a task's meaning has nothing to do with the question."""
+_SCALE = 10_000
 _RANK_CONSTANT = 60
 
 
@@ -62,7 +63,7 @@ async def search(
     if near is not None:
         statement = store.NEAREST if wanted == Filter() else store.NEAREST_MATCHING
         found = await store.rows(connection, statement, {**wanted.arguments, "vector": near.vector, "most": MEANT})
-        rankings.append([row["id"] for row in found if row["distance"] < FARTHEST])
+        rankings.append([row["id"] for row in found if row["distance"] is not None and row["distance"] < FARTHEST])
     return fused(rankings)
 
 
@@ -70,9 +71,7 @@ async def _by_words(connection: AsyncConnection[TupleRow], question: str, wanted
     lexemes = await store.rows(connection, store.LEXEMES, {"question": question})
     rare = [row for row in lexemes if 0 < row["tasks"] <= COMMON]
     if rare:
-        counted = await store.row(connection, store.COUNT, {})
-        total = counted["total"] if counted else 0
-        queries, rarities = [row["query"] for row in rare], [math.log(1 + total / row["tasks"]) for row in rare]
+        queries, rarities = [row["query"] for row in rare], [math.log(1 + _SCALE / row["tasks"]) for row in rare]
         found = await _worded(connection, wanted, queries, rarities)
         if found:
             return found
@@ -84,7 +83,8 @@ async def _worded(
     connection: AsyncConnection[TupleRow], wanted: Filter, queries: Sequence[str], rarities: Sequence[float]
 ) -> list[UUID]:
     arguments = {**wanted.arguments, "queries": queries, "rarities": rarities, "most": WORDED}
-    return [row["id"] for row in await store.rows(connection, store.WORDED, arguments)]
+    statement = store.WORDED if wanted == Filter() else store.WORDED_MATCHING
+    return [row["id"] for row in await store.rows(connection, statement, arguments)]
 
 
 def fused(rankings: Sequence[Sequence[UUID]]) -> list[UUID]:

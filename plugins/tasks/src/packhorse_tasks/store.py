@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# A whole task; of its comments the last 20 and of its status changes the last 100.
+# A whole task; of its comments the last 20, whose number is told, and of its status changes the last 1,000.
 TASK = """
 SELECT t.id, t.number, t.version, t.title, t.description, t.notes, t.status, t.priority::text, t.labels, t.assignee,
     t.due_date, t.acceptance_criteria, t.repository, t.planning_references, t.symbols, t.branches, t.commits,
@@ -34,12 +34,13 @@ SELECT t.id, t.number, t.version, t.title, t.description, t.notes, t.status, t.p
         WHERE d.task_id = t.id AND b.deleted_at IS NULL) AS depends_on,
     (SELECT coalesce(json_agg(json_build_object('from_status', h.from_status, 'to_status', h.to_status,
             'changed_at', h.changed_at) ORDER BY h.version), '[]')
-        FROM (SELECT * FROM tasks.status_change WHERE task_id = t.id ORDER BY version DESC LIMIT 100) AS h
+        FROM (SELECT * FROM tasks.status_change WHERE task_id = t.id ORDER BY version DESC LIMIT 1000) AS h
     ) AS status_history,
     (SELECT coalesce(json_agg(json_build_object('author', c.author, 'body', c.body,
             'created_at', c.created_at) ORDER BY c.id), '[]')
         FROM (SELECT * FROM tasks.comment WHERE task_id = t.id ORDER BY id DESC LIMIT 20) AS c
-    ) AS comments
+    ) AS comments,
+    (SELECT count(*) FROM tasks.comment WHERE task_id = t.id) AS comment_count
 FROM tasks.task AS t
 """
 
@@ -54,10 +55,11 @@ ORDER BY number::text = %(prefix)s DESC, number LIMIT 3
 """
 
 CREATE = """
-INSERT INTO tasks.task (id, client_key, title, description, notes, status, priority, labels, parent_id, assignee, due_date,
-    acceptance_criteria, repository, planning_references, symbols, branches, commits)
-VALUES (coalesce(%(id)s, gen_random_uuid()), %(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s, %(priority)s, %(labels)s, %(parent_id)s,
-    %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s, %(planning_references)s, %(symbols)s,
+INSERT INTO tasks.task (id, client_key, title, description, notes, status, priority, labels, parent_id, assignee,
+    due_date, acceptance_criteria, repository, planning_references, symbols, branches, commits)
+VALUES (coalesce(%(id)s, gen_random_uuid()), %(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s,
+    %(priority)s, %(labels)s, %(parent_id)s, %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s,
+    %(planning_references)s, %(symbols)s,
     %(branches)s, %(commits)s)
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -137,19 +139,22 @@ SELECT edge.task_id, edge.needs FROM needed JOIN edge ON edge.task_id = needed.i
 
 TITLES = "SELECT id, title FROM tasks.task WHERE id = ANY (%(ids)s::uuid[])"
 
-# The ids of a page, and before them a row that only counts.
-LIST = """
-WITH matching AS (
-    SELECT id, number, priority, due_date FROM tasks.matching(
-        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
-)
-SELECT NULL AS id, count(*) AS total FROM matching
-UNION ALL
-SELECT id, NULL FROM (
-    SELECT id FROM matching
-    ORDER BY CASE WHEN %(urgent)s THEN priority END DESC, CASE WHEN %(urgent)s THEN due_date END,
-        CASE WHEN %(urgent)s THEN number END, number DESC
-    LIMIT %(limit)s OFFSET %(offset)s) AS page
+COUNT = """
+SELECT count(*) AS total FROM tasks.matching(
+    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+"""
+
+NEWEST = """
+SELECT id FROM tasks.matching(
+    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+ORDER BY number DESC LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+# Whoever sorts all of them has counted them too.
+URGENT = """
+SELECT id, count(*) OVER () AS total FROM tasks.matching(
+    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+ORDER BY priority DESC, due_date, number LIMIT %(limit)s OFFSET %(offset)s
 """
 
 SUMMARIES = """
@@ -163,31 +168,42 @@ ORDER BY wanted.place
 
 LEXEMES = "SELECT query::text, tasks FROM tasks.question_lexemes(%(question)s)"
 
-COUNT = "SELECT count(*) AS total FROM tasks.document"
-
-# Each lexeme counts by its weight in the task (title 1, references 0.6, description 0.4, notes 0.2) and its rarity.
+# Each lexeme counts by its weight in the task (title 1, references 0.6, description 0.4, notes 0.2) and its rarity. Of
+# the tasks that have it the newest are looked at. Documents of deleted tasks do not exist.
 WORDED = """
 SELECT hit.id
 FROM unnest(%(queries)s::tsquery[], %(rarities)s::float8[]) AS lexeme(query, rarity)
 CROSS JOIN LATERAL (
-    SELECT id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
-    FROM tasks.document JOIN tasks.matching(
-        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
-    WHERE words @@ lexeme.query ORDER BY number DESC LIMIT %(most)s) AS hit
+    SELECT task_id AS id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
+    FROM tasks.document WHERE words @@ lexeme.query ORDER BY number DESC LIMIT %(most)s) AS hit
 GROUP BY hit.id ORDER BY sum(weight * rarity) DESC, hit.id
 """
 
+WORDED_MATCHING = """
+SELECT hit.id
+FROM unnest(%(queries)s::tsquery[], %(rarities)s::float8[]) AS lexeme(query, rarity)
+CROSS JOIN LATERAL (
+    SELECT id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
+    FROM tasks.document AS d JOIN tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
+    WHERE words @@ lexeme.query ORDER BY d.number DESC LIMIT %(most)s) AS hit
+GROUP BY hit.id ORDER BY sum(weight * rarity) DESC, hit.id
+"""
+
+# A vector of another length is one of another embedder that is not forgotten yet.
 NEAREST = """
-SELECT task_id AS id, vector <=> %(vector)s::halfvec AS distance
-FROM tasks.embedding WHERE vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+SELECT task_id AS id, distance FROM (
+    SELECT task_id, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+        THEN vector <=> %(vector)s::halfvec END AS distance
+    FROM tasks.embedding) AS measured
 ORDER BY distance LIMIT %(most)s
 """
 
 NEAREST_MATCHING = """
-SELECT id, vector <=> %(vector)s::halfvec AS distance
+SELECT id, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+    THEN vector <=> %(vector)s::halfvec END AS distance
 FROM tasks.embedding JOIN tasks.matching(
     %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
-WHERE vector_dims(vector) = vector_dims(%(vector)s::halfvec)
 ORDER BY distance LIMIT %(most)s
 """
 
@@ -206,15 +222,20 @@ SELECT id, version, left(concat_ws(' ', title, array_to_string(symbols, ' '), de
 FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL LIMIT %(limit)s
 """
 
-# A task that changed while it was embedded keeps waiting.
+# A task that changed while it was embedded keeps waiting. The tasks are locked in the order of their ids, for two
+# transactions that lock several rows must not wait for each other.
 EMBED = """
-WITH fresh AS (
-    UPDATE tasks.document SET embedder = %(embedder)s
-    WHERE task_id = (SELECT id FROM tasks.task WHERE id = %(id)s AND version = %(version)s FOR SHARE)
-    RETURNING task_id
+WITH made AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(versions)s::int[], %(vectors)s::text[]) AS made(id, version, vector)
+), fresh AS (
+    SELECT t.id, made.vector FROM tasks.task AS t JOIN made USING (id, version) ORDER BY t.id FOR SHARE OF t SKIP LOCKED
+), marked AS (
+    UPDATE tasks.document SET embedder = %(embedder)s FROM fresh WHERE task_id = fresh.id
+    RETURNING task_id, fresh.vector
 )
-INSERT INTO tasks.embedding (task_id, vector) SELECT task_id, %(vector)s::halfvec FROM fresh
+INSERT INTO tasks.embedding (task_id, vector) SELECT task_id, vector::halfvec FROM marked
 ON CONFLICT (task_id) DO UPDATE SET vector = excluded.vector
+RETURNING task_id
 """
 
 # A reference to a folder touches every file beneath it; the caller passes the folders of its paths too.
@@ -230,24 +251,17 @@ RENEW = """
 UPDATE tasks.task SET claimed_until = clock_timestamp() + make_interval(secs => %(lease)s::float8) WHERE id = %(id)s
 """
 
-# What another transaction is claiming just now is passed over, so that many claim at once without waiting.
-NEXT = """
-SELECT t.id FROM tasks.task AS t
-WHERE t.deleted_at IS NULL
-    AND (t.status = 'need to be done' OR (t.status = 'in-progress' AND t.claimed_by IS NOT NULL))
-    AND (t.claimed_until IS NULL OR t.claimed_until <= clock_timestamp())
-    AND NOT EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open)
-    AND NOT EXISTS (
-        SELECT FROM tasks.task AS s WHERE s.parent_id = t.id AND tasks.is_open(s.status, s.deleted_at))
-ORDER BY t.priority DESC, t.due_date, t.number
-LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
-"""
+NEXT = "SELECT id FROM tasks.next_ready() AS id WHERE id IS NOT NULL"
+
+# Statements whose best plan depends on which of their filters are given; a prepared one would get a plan for all.
+_PLANNED_EACH_TIME = frozenset({COUNT, NEWEST, URGENT, WORDED_MATCHING, NEAREST_MATCHING})
 
 
 async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> list[Row]:
     """Run one of the statements above and return its rows by column name."""
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(statement.encode(), arguments)
+        prepare = False if statement in _PLANNED_EACH_TIME else None
+        await cursor.execute(statement.encode(), arguments, prepare=prepare)
         return await cursor.fetchall() if cursor.description else []
 
 

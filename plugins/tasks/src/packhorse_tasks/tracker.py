@@ -109,13 +109,14 @@ class Tracker:
 
         Urgency is priority, then due date, then age.
         """
-        order = wanted.ready if urgent is None else urgent
-        arguments = {**wanted.arguments, "urgent": order, "limit": limit, "offset": offset}
+        ordered = store.URGENT if (wanted.ready if urgent is None else urgent) else store.NEWEST
         async with self._database.connection() as connection:
-            found = await store.rows(connection, store.LIST, arguments)
-            ids = [row["id"] for row in found if row["id"] is not None]
-            total = next(row["total"] for row in found if row["id"] is None)
-            return await _page(connection, ids, total, offset=offset, full=full)
+            found = await store.rows(connection, ordered, {**wanted.arguments, "limit": limit, "offset": offset})
+            if not found or "total" not in found[0]:
+                total = (await store.rows(connection, store.COUNT, wanted.arguments))[0]["total"]
+            else:
+                total = found[0]["total"]
+            return await _page(connection, [row["id"] for row in found], total, offset=offset, full=full)
 
     async def search(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from cyclopts import Parameter
 
 from packhorse import terminal
 from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
-from packhorse_tasks import repositories
-from packhorse_tasks.drafts import draft
+from packhorse_tasks import repositories, validation
+from packhorse_tasks.drafts import Draft, draft
 from packhorse_tasks.formats import Portable, backlog, jsonl, markdown, read_text, taskmaster
 from packhorse_tasks.models import Task
 from packhorse_tasks.search import Filter
@@ -20,13 +21,15 @@ from packhorse_tasks.tracker import PAGE, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from cyclopts import App
 
     from packhorse.context import PluginContext
 
 Source = Literal["jsonl", "markdown", "taskmaster", "backlog"]
+Origin = Annotated[Path, Parameter(help="A .jsonl or .md file, a tasks.json, or a folder of Backlog.md.")]
+Target = Annotated[Path | None, Parameter(help="The file to write; by default standard output.")]
+Repository = Annotated[Path | None, Parameter(help="The repository that the tasks belong to.")]
 
 
 def register(tasks: App, context: PluginContext) -> None:
@@ -34,10 +37,10 @@ def register(tasks: App, context: PluginContext) -> None:
 
     @tasks.command(name="import")
     def import_(
-        path: Annotated[Path, Parameter(help="A .jsonl or .md file, a tasks.json, or a folder of Backlog.md.")],
+        path: Origin,
         *,
         format: Annotated[Source | None, Parameter(help="By default told by the name.")] = None,  # noqa: A002 - the option's name
-        repo: Annotated[Path | None, Parameter(help="The repository that the tasks belong to.")] = None,
+        repo: Repository = None,
         json: Annotated[bool, Parameter(help="Print JSON on standard output.")] = False,
     ) -> None:
         """Import tasks with their sub-tasks and dependencies; a second time adds only what is new.
@@ -46,7 +49,7 @@ def register(tasks: App, context: PluginContext) -> None:
           packhorse tasks import .taskmaster/tasks/tasks.json
           packhorse tasks import backlog
         """
-        from packhorse_tasks.commands import person
+        from packhorse_tasks.editing import person
 
         kind = format or guess(path)
         found = read(kind, path)
@@ -63,7 +66,7 @@ def register(tasks: App, context: PluginContext) -> None:
 
     @tasks.command
     def export(
-        path: Annotated[Path | None, Parameter(help="The file to write; by default standard output.")] = None,
+        path: Target = None,
         *,
         format: Annotated[Literal["jsonl", "markdown"], Parameter(help="jsonl keeps everything.")] = "jsonl",  # noqa: A002 - the option's name
     ) -> None:
@@ -125,7 +128,7 @@ async def store_all(
 
     All are validated before the first is created. An import that was interrupted is completed by the next.
     """
-    drafts = [draft(**{"repository": repository, **one.fields}) for one in found]
+    drafts = [_drafted(one, repository) for one in found]
     ids: dict[str, UUID] = {}
     fresh: set[str] = set()
     for one, wanted in zip(found, drafts, strict=True):
@@ -138,6 +141,15 @@ async def store_all(
     for one in found:
         await _connect(tracker, one, ids, actor, fresh=one.key in fresh)
     return len(fresh), len(found) - len(fresh)
+
+
+def _drafted(one: Portable, repository: str | None) -> Draft:
+    try:
+        return draft(**{"repository": repository, **one.fields})
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{validation.quoted(str(one.fields['title']))}: {error.message}") from None
+    except (TypeError, AttributeError):
+        raise InvalidInputError(f"{validation.quoted(str(one.fields['title']))}: a field has the wrong type.") from None
 
 
 async def _existing(tracker: Tracker, one: Portable, where: str) -> UUID | None:

@@ -6,16 +6,21 @@ Nothing that a repository holds is executed, no link is followed, and every file
 from __future__ import annotations
 
 from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file, read_file_and_stat
+from packhorse_indexing.scan.ignore import GIT, TOOLS, Rules
 from packhorse_indexing.scan.model import FileEntry, Head, Limits, Scan, Skip
-from packhorse_indexing.scan.scanner import identify, scan
+from packhorse_indexing.scan.scanner import head_of, identify, scan
 
 __all__ = [
+    "GIT",
+    "TOOLS",
     "FileEntry",
     "Head",
     "Limits",
+    "Rules",
     "Scan",
     "Skip",
     "UnreadableFileError",
+    "head_of",
     "identify",
     "open_root",
     "read_file",

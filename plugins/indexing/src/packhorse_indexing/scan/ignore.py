@@ -13,6 +13,8 @@ from packhorse_indexing.scan.beneath import UnreadableFileError, read_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    _Chain = tuple[tuple[int, GitIgnoreSpec], ...]
+
 GIT = (".gitignore",)
 TOOLS = (".mcpignore", ".cursorignore", ".rooignore", ".contextignore")
 """Ignore files of this server and of other tools that give code to a model; their syntax is git's."""
@@ -32,43 +34,57 @@ class Rules:
         self._top = top + "/" if top else ""
         self._names = names
         self._base = list(base)
-        self._specs: dict[str, GitIgnoreSpec | None] = {}
         self._folders: dict[str, bool] = {"": False}
+        self._chains: dict[str, _Chain] = {}
 
     def ignores(self, path: str) -> bool:
         """Tell whether a file is ignored, itself or through a folder that it is in."""
         folder = path.rpartition("/")[0]
-        return self.ignores_folder(folder) or self._decide(path)
+        return self.ignores_folder(folder) or self._decide(path, folder)
 
     def ignores_folder(self, folder: str) -> bool:
         """Tell whether a folder (no slash at its end; the root is empty) is ignored with all beneath it."""
-        known = self._folders.get(folder)
-        if known is None:
-            known = self.ignores_folder(folder.rpartition("/")[0]) or self._decide(folder + "/")
-            self._folders[folder] = known
+        unknown = []
+        # A loop, because a hostile path has more folders than a stack has room for.
+        while (known := self._folders.get(folder)) is None:
+            unknown.append(folder)
+            folder = folder.rpartition("/")[0]
+        for inner in reversed(unknown):
+            known = known or self._decide(inner + "/", inner.rpartition("/")[0])
+            self._folders[inner] = known
         return known
 
-    def _decide(self, path: str) -> bool:
-        folder = path.rstrip("/")
-        while folder:
-            folder = folder.rpartition("/")[0]
-            spec = self._spec(folder)
-            if spec is not None:
-                decision = spec.check_file(path[len(folder) + 1 :] if folder else path).include
-                if decision is not None:
-                    return decision
+    def _decide(self, path: str, folder: str) -> bool:
+        for start, spec in self._chain(folder):
+            decision = spec.check_file(path[start:]).include
+            if decision is not None:
+                return decision
         for spec in self._base:
             decision = spec.check_file(path).include
             if decision is not None:
                 return decision
         return False
 
+    def _chain(self, folder: str) -> _Chain:
+        """Return the rules that hold in a folder, the deepest first, with where the paths that they mean begin."""
+        unknown = []
+        while (known := self._chains.get(folder)) is None:
+            unknown.append(folder)
+            if not folder:
+                known = ()
+                break
+            folder = folder.rpartition("/")[0]
+        for inner in reversed(unknown):
+            spec = self._spec(inner)
+            if spec is not None:
+                known = ((len(inner) + 1 if inner else 0, spec), *known)
+            self._chains[inner] = known
+        return known
+
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
-        if folder not in self._specs:
-            prefix = folder + "/" if folder else ""
-            lines = [line for name in self._names for line in self._lines(self._top + prefix + name)]
-            self._specs[folder] = parse(lines) if lines else None
-        return self._specs[folder]
+        prefix = folder + "/" if folder else ""
+        lines = [line for name in self._names for line in self._lines(self._top + prefix + name)]
+        return parse(lines) if lines else None
 
     def _lines(self, path: str) -> list[str]:
         # Most folders have none: a stat is cheaper than the refused opening.

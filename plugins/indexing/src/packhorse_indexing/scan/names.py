@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ENV = re.compile(r"\.env(?:\..+|rc)?|.+\.env")
 _ENV_EXAMPLE = re.compile(r".*(?:example|sample|template|dist|defaults?|schema)s?", re.IGNORECASE)
@@ -37,9 +38,11 @@ _GENERATED = frozenset({
     "pubspec.lock", "packages.lock.json", "flake.lock", "go.sum", "gradle.lockfile", "package.resolved",
     "cartfile.resolved", "conan.lock", "paket.lock", "stack.yaml.lock",
 })  # fmt: skip
+_REMEMBERED = 1 << 16  # a repository is scanned again and again
 _GENERATED_SUFFIXES = (".js.map", ".css.map", ".mjs.map", ".cjs.map", ".d.ts.map", ".min.js", ".min.css", ".min.mjs")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_secret(path: str) -> bool:
     """Tell whether a file is one that holds keys or passwords, by its `/`-separated path."""
     name = path.rpartition("/")[2].lower()
@@ -58,6 +61,7 @@ def holds_token(data: bytes) -> bool:
     return _TOKEN.search(data) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_generated(path: str) -> bool:
     """Tell whether a file is written by a program and says nothing that its sources do not, by its path."""
     name = path.rpartition("/")[2].lower()

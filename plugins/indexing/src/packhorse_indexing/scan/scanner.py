@@ -16,6 +16,8 @@ from packhorse_indexing.scan.walk import shown, walk
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+    from packhorse_indexing.scan.model import Head
+
 _MAX_RULES = 1_000_000
 
 
@@ -46,6 +48,12 @@ def scan(root: Path, limits: Limits | None = None, *, ignored: bool = False) -> 
         else f"folder:{shown(str(root))}"
     )
     return Scan(sieve.files, sorted(skipped + sieve.skipped, key=lambda skip: skip.path), head, identity)
+
+
+def head_of(root: Path) -> Head | None:
+    """Return where the history of a folder stands, from a few small files; None without git."""
+    repository = git.find(Path(os.path.realpath(root)))
+    return git.head(repository) if repository else None
 
 
 def identify(root: Path, limits: Limits | None = None) -> str:

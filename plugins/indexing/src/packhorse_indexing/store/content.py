@@ -83,21 +83,33 @@ class DefinitionRow(NamedTuple):
     line: int
 
 
+FILES = """
+SELECT f.path, f.blob_id, f.skipped, f.size, f.mtime_ns, f.ctime_ns, f.inode, coalesce(b.rebuild, false)
+FROM indexing.file f LEFT JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
+WHERE f.repository_id = %s
+"""
+"""A repository's list, for `stored_files`."""
+
+
 def files(connection: Connection[Any], repository_id: UUID) -> dict[str, StoredFile]:
     """Return the repository's list, by path."""
-    rows = connection.execute(
-        """
-        SELECT f.path, f.blob_id, f.skipped, f.size, f.mtime_ns, f.ctime_ns, f.inode, coalesce(b.rebuild, false)
-        FROM indexing.file f LEFT JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
-        WHERE f.repository_id = %s
-        """,
-        [repository_id],
-        binary=True,
-    )
+    return stored_files(connection.execute(FILES, [repository_id], binary=True).fetchall())
+
+
+def stored_files(rows: Iterable[tuple[Any, ...]]) -> dict[str, StoredFile]:
+    """Return the rows of `FILES` by path."""
     return {
         path: StoredFile(blob, skipped, Signature(size, mtime, ctime, inode), rebuild)
         for path, blob, skipped, size, mtime, ctime, inode, rebuild in rows
     }
+
+
+def listed_paths(connection: Connection[Any], repository_id: UUID, paths: Sequence[str]) -> set[str]:
+    """Return those of the paths that are on the repository's list."""
+    rows = connection.execute(
+        "SELECT path FROM indexing.file WHERE repository_id = %s AND path = ANY(%s)", [repository_id, list(paths)]
+    )
+    return {path for (path,) in rows}
 
 
 def delete_files(connection: Connection[Any], repository_id: UUID, paths: Sequence[str]) -> None:

@@ -35,8 +35,10 @@ SELECT DISTINCT j.pool_id FROM indexing.job j WHERE j.status IN ('queued', 'runn
 """ + _LOCKED.format(pool="j.pool_id")
 
 
-async def request(connection: AsyncConnection[Any], repository_id: UUID, *, force: bool) -> UUID | None:
-    """Return the id of the repository's unfinished job, or of a new one; None when the repository is gone.
+async def request(connection: AsyncConnection[Any], repository_id: UUID, *, force: bool) -> tuple[UUID, bool] | None:
+    """Return the id of the repository's unfinished job, or of a new one, and whether it is new.
+
+    None when the repository is gone.
 
     A job that has not begun is made to force when asked; one that runs without force is followed by another.
     """
@@ -57,16 +59,16 @@ async def request(connection: AsyncConnection[Any], repository_id: UUID, *, forc
     unfinished: list[tuple[UUID, str, bool]] = await cursor.fetchall()
     for job_id, status, forced in unfinished:
         if forced or not force:
-            return job_id
+            return job_id, False
         if status == "queued":
             await connection.execute("UPDATE indexing.job SET force = true WHERE id = %s", [job_id])
-            return job_id
+            return job_id, False
     cursor = await connection.execute(
         "INSERT INTO indexing.job (repository_id, pool_id, status, force) VALUES (%s, %s, 'queued', %s) RETURNING id",
         [repository_id, row[0], force],
     )
     created: tuple[UUID] | None = await cursor.fetchone()
-    return None if created is None else created[0]
+    return None if created is None else (created[0], True)
 
 
 async def follow(connection: AsyncConnection[Any], job_id: UUID) -> tuple[Job, bool] | None:

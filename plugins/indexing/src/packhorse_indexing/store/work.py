@@ -80,6 +80,18 @@ def has_jobs(connection: Connection[Any], pool_id: int) -> bool:
     return bool(row and row[0])
 
 
+def last_job(connection: Connection[Any], repository_id: UUID) -> UUID | None:
+    """Return the job of the repository that finished last."""
+    row = connection.execute(
+        """
+        SELECT id FROM indexing.job WHERE repository_id = %s AND finished_at IS NOT NULL
+        ORDER BY finished_at DESC LIMIT 1
+        """,
+        [repository_id],
+    ).fetchone()
+    return row[0] if row else None
+
+
 def hold(connection: Connection[Any], job_id: UUID) -> bool:
     """Lock the job's row until the transaction ends; False when it was cancelled or removed."""
     row = connection.execute("SELECT NOT cancel FROM indexing.job WHERE id = %s FOR UPDATE", [job_id]).fetchone()

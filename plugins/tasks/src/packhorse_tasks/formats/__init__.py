@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InvalidInputError
+from packhorse_tasks.validation import TITLE_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,12 @@ class Portable:
     parent: str | None = None
     depends_on: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+
+
+def one_line(text: str) -> str:
+    """Return a title that the tracker takes: on one line, without control characters, cut at its length."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:TITLE_LENGTH] or "untitled"
 
 
 def read_text(path: Path) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InvalidInputError
-from packhorse_tasks.formats import Portable, read_text
+from packhorse_tasks.formats import Portable, one_line, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def _task(text: str, path: Path, status: str | None) -> Portable:
     notes = "\n\n".join(f"{name.capitalize()}\n{sections[name]}" for name in _NOTES if sections.get(name))
     priority = str(matter.get("priority") or "medium").lower()
     fields: dict[str, Any] = {
-        "title": str(matter.get("title") or path.stem)[:200],
+        "title": one_line(str(matter.get("title") or path.stem)),
         "status": status or _STATUS.get(stated, "need to be done"),
         "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
         "labels": labels,

@@ -46,7 +46,8 @@ def _lines(task: Task, indent: str) -> Iterator[str]:
     yield f"{indent}- [{_MARK[task.status]}] {' '.join([_escaped(task.title), *tags])}\n"
     for line in (task.description or "").splitlines():
         # A line that looks like an item would come back as a task.
-        yield f"{indent}{_INDENT}{'\\' if _ITEM.fullmatch(line) else ''}{line}".rstrip() + "\n"
+        escape = "\\" if _ITEM.fullmatch(line) else ""
+        yield f"{indent}{_INDENT}{escape}{line}".rstrip() + "\n"
 
 
 def _escaped(title: str) -> str:

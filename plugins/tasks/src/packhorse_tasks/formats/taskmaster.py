@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from packhorse.errors import InvalidInputError
-from packhorse_tasks.formats import Portable
+from packhorse_tasks.formats import Portable, one_line
 
 _STATUS = {
     "pending": "need to be done", "deferred": "need to be done", "blocked": "need to be done",
@@ -66,13 +66,13 @@ def _fields(task: dict[str, Any], tag: str) -> dict[str, Any]:
     priority = str(task.get("priority") or "medium").lower()
     criteria = _text(task.get("testStrategy"))
     fields: dict[str, Any] = {
-        "title": " ".join((_text(task.get("title")) or "untitled").split())[:200],
+        "title": one_line(_text(task.get("title"))),
         "status": _STATUS.get(status, "need to be done"),
         "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
         "description": _text(task.get("description")) or None,
         "notes": _text(task.get("details")) or None,
         "labels": labels,
-        "acceptance_criteria": [" ".join(line.split())[:1000] for line in criteria.splitlines() if line.strip()],
+        "acceptance_criteria": [one_line(line) for line in criteria.splitlines() if line.strip()],
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -1,0 +1,141 @@
+"""A look at a folder: is its index up to date, and if not, what is there to do? Nothing is read, nothing parsed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packhorse_indexing.orders import Hint
+from packhorse_indexing.plan import Plan, make_plan
+from packhorse_indexing.scan import Limits, Scan, scan
+from packhorse_indexing.store import freshness as store
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from packhorse.database.pool import Database
+    from packhorse_indexing.models import Repository
+    from packhorse_indexing.scan import Head
+    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.store.freshness import State
+
+MAX_HINTED = 5000
+"""Changes that are told to a worker; it finds more by itself, in a fraction of the time that they take."""
+
+_KEPT_LISTS = 4
+_LOOKS_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A folder compared with its list. `state` was read before the list, and the list before the folder.
+
+    `began` is the monotonic clock's time of its beginning, `seconds` its duration.
+    """
+
+    state: State
+    head: Head | None
+    plan: Plan
+    errors: list[str]
+    began: float
+    seconds: float
+
+    @property
+    def changes(self) -> int:
+        """How many files are new, gone or may have changed."""
+        return len(self.plan.todo) + len(self.plan.gone) + len(self.plan.skipped)
+
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        """The branch and revision that the folder is at."""
+        return (self.head.branch, self.head.revision) if self.head else (None, None)
+
+    @property
+    def moved(self) -> bool:
+        """Whether the folder is at another branch or revision than the index."""
+        return self.place != (self.state.branch, self.state.revision)
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether nothing but the files themselves could be a reason to index."""
+        state = self.state
+        return not (state.indexed_at is None or state.busy or state.rebuilding or state.pending)
+
+    def hint(self, job_id: UUID) -> Hint | None:
+        """Return what a job that begins now has to do, when that is little."""
+        if self.state.busy or self.state.rebuilding or self.changes > MAX_HINTED:
+            return None
+        return Hint(job_id, self.state.last_job, self.head, self.plan)
+
+
+class Lookout:
+    """Looks at folders, two at a time, and remembers the lists of those that it looked at last."""
+
+    def __init__(self, database: Database, max_file_bytes: int) -> None:
+        self._database = database
+        self._limits = Limits(max_bytes=max_file_bytes)
+        self._lists: OrderedDict[UUID, tuple[UUID | None, dict[str, StoredFile]]] = OrderedDict()
+        self._slots = asyncio.Semaphore(_LOOKS_AT_ONCE)
+
+    async def look(self, repository: Repository) -> Look | None:
+        """Compare a repository's folder with its list; None when it was removed from the index.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        began = time.monotonic()
+        async with self._slots:
+            async with self._database.connection() as connection:
+                state = await store.state(connection, repository.id)
+                if state is None:
+                    return None
+                listed = self._remembered(repository.id, state)
+                if listed is None:
+                    listed = await store.files(connection, repository.id)
+                    self._remember(repository.id, state, listed)
+            found, plan = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
+        errors = [f"{skip.path}: it cannot be read." for skip in found.skipped if skip.reason == "unreadable"]
+        return Look(state, found.head, plan, errors, began, time.monotonic() - began)
+
+    async def record_unchanged(self, repository: Repository, look: Look) -> UUID | None:
+        """Record that a look found nothing to do, as a job that is done; None when that no longer holds."""
+        async with self._database.connection() as connection:
+            job_id = await store.record_unchanged(
+                connection,
+                repository.id,
+                look.state.last_job,
+                head=look.place,
+                files=look.plan.unchanged,
+                skipped=look.plan.total_skipped,
+                errors=look.errors,
+                seconds=look.seconds,
+            )
+        known = self._lists.get(repository.id)
+        if job_id is not None and known is not None and known[0] == look.state.last_job:
+            self._lists[repository.id] = (job_id, known[1])
+        return job_id
+
+    def _remembered(self, repository_id: UUID, state: State) -> dict[str, StoredFile] | None:
+        known = self._lists.get(repository_id)
+        if known is None or known[0] != state.last_job or state.busy or state.rebuilding:
+            return None
+        self._lists.move_to_end(repository_id)
+        return known[1]
+
+    def _remember(self, repository_id: UUID, state: State, listed: dict[str, StoredFile]) -> None:
+        if state.busy or state.rebuilding:
+            self._lists.pop(repository_id, None)
+            return
+        self._lists[repository_id] = (state.last_job, listed)
+        while len(self._lists) > _KEPT_LISTS:
+            self._lists.popitem(last=False)
+
+
+def _compare(path: str, limits: Limits, listed: dict[str, StoredFile]) -> tuple[Scan, Plan]:
+    now = time.time_ns()
+    found = scan(Path(path), limits)
+    return found, make_plan(found, listed, now_ns=now, everything=False)

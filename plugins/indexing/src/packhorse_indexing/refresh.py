@@ -1,0 +1,160 @@
+"""Bringing an index up to date just before it answers, in the time that a search can spare."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packhorse.errors import PackhorseError
+from packhorse_indexing.models import Freshness
+from packhorse_indexing.scan import head_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from loguru import Logger
+
+    from packhorse_indexing.jobs import Jobs
+    from packhorse_indexing.lookout import Look, Lookout
+    from packhorse_indexing.models import Repository
+    from packhorse_indexing.scan import Head
+
+REST = 10.0
+"""A folder is not looked at again for so many times as long as the last look took …"""
+
+LONGEST_REST, WATCHED_REST = 3.0, 30.0
+"""… and no longer than this, in seconds; the second when a watcher tells of changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A look that found the index up to date, until when that may be taken for granted, and where HEAD was."""
+
+    began: float
+    seconds: float
+    head: Head | None
+
+
+class Refresher:
+    """Keeps the indexes of folders up to date while they are searched."""
+
+    def __init__(self, lookout: Lookout, jobs: Jobs, is_ours: Callable[[Repository], bool], logger: Logger) -> None:
+        """Use a lookout and jobs; `is_ours` says whether the configured embedder made a repository's vectors."""
+        self._lookout = lookout
+        self._jobs = jobs
+        self._is_ours = is_ours
+        self._log = logger
+        self._fresh: dict[UUID, _Verdict] = {}
+        self._running: dict[UUID, asyncio.Task[Freshness]] = {}
+        self._interim: dict[UUID, Freshness] = {}
+        self.watched: set[UUID] = set()
+        """The repositories whose changes are told to `disturb`."""
+
+    async def refresh(self, repository: Repository, budget_seconds: float) -> Freshness:
+        """Bring a repository's index up to date within the budget, or say how it differs from the folder.
+
+        What takes longer goes on, once for all who ask. A look at a folder is taken for granted for a moment that
+        depends on how long it took, but not when HEAD has moved.
+        """
+        if repository.indexed_at is None:
+            return Freshness(changes=None)
+        until = time.monotonic() + budget_seconds
+        if await self._is_fresh(repository, budget_seconds):
+            return Freshness()
+        task = self._running.get(repository.id)
+        if task is None:
+            task = asyncio.create_task(self._update(repository), name=f"indexing: refresh {repository.path}")
+            self._running[repository.id] = task
+            task.add_done_callback(lambda _: self._running.pop(repository.id, None))
+        await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+        if task.done():
+            return task.result()
+        return self._interim.get(repository.id) or Freshness(
+            changes=None, note=f"{repository.path} is still being compared with its index{_of(repository)}."
+        )
+
+    def disturb(self, repository_id: UUID) -> None:
+        """Take nothing for granted any more: something in the folder has changed."""
+        self._fresh.pop(repository_id, None)
+
+    async def close(self) -> None:
+        """Stop following; jobs go on."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _is_fresh(self, repository: Repository, seconds: float) -> bool:
+        verdict = self._fresh.get(repository.id)
+        if verdict is None:
+            return False
+        rest = WATCHED_REST if repository.id in self.watched else min(REST * verdict.seconds, LONGEST_REST)
+        if time.monotonic() - verdict.began > verdict.seconds + rest:
+            return False
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(head_of, Path(repository.path)), seconds) == verdict.head
+        except TimeoutError:
+            return False
+
+    async def _update(self, repository: Repository) -> Freshness:
+        try:
+            return await self._compare(repository)
+        except OSError as error:
+            return Freshness(
+                changes=None,
+                note=f"{repository.path} cannot be read now ({error.strerror}); this is its index{_of(repository)}.",
+            )
+        except PackhorseError as error:
+            return Freshness(
+                changes=None, note=f"The index of {repository.path} could not be brought up to date: {error}"
+            )
+        except Exception:  # noqa: BLE001 - a search is answered all the same, from the index as it is
+            self._log.exception("Refreshing {} failed", repository.path)
+            return Freshness(changes=None, note=f"Whether the index of {repository.path} is up to date is not known.")
+        finally:
+            self._interim.pop(repository.id, None)
+
+    async def _compare(self, repository: Repository) -> Freshness:
+        look = await self._lookout.look(repository)
+        if look is None or look.state.busy:
+            return Freshness(changes=None)  # gone, or at work, which whoever asks sees without us
+        if look.changes or not look.plan.unchanged:
+            return await self._index(repository, look)
+        if look.moved:
+            await self._lookout.record_unchanged(repository, look)
+        self._fresh[repository.id] = _Verdict(look.began, look.seconds, look.head)
+        return Freshness()
+
+    async def _index(self, repository: Repository, look: Look) -> Freshness:
+        found = _difference(repository, look)
+        if not self._is_ours(repository):
+            advice = "its embedder is not the configured one, so index it with force_reindex=true"
+            return Freshness(changes=look.changes, note=f"{found}; {advice}.")
+        self._interim[repository.id] = Freshness(
+            changes=look.changes, note=f"{found}; they are being indexed, so ask again in a moment."
+        )
+        job_id, is_new = await self._jobs.request(repository.id, force=False)
+        job = await self._jobs.follow(job_id, None, None, look.hint(job_id) if is_new else None)
+        if job.status in {"failed", "cancelled"}:
+            return Freshness(changes=look.changes, note=f"{found}; indexing them {job.status}: {' '.join(job.errors)}")
+        return Freshness(updated=True)
+
+
+def _difference(repository: Repository, look: Look) -> str:
+    branch, revision = look.place
+    files = f"{look.changes} files may differ" if look.changes != 1 else "1 file may differ"
+    where = ""
+    if branch != repository.branch:
+        was = repository.branch or "a detached HEAD"
+        where = f" is on {branch or 'a detached HEAD'} now, and its index is of {was}:"
+    elif revision != repository.revision:
+        where = " is at another commit than its index:"
+    return f"{repository.path}{where or ':'} {files} from the index{_of(repository)}"
+
+
+def _of(repository: Repository) -> str:
+    return f" of {repository.indexed_at:%Y-%m-%d %H:%M} UTC" if repository.indexed_at else ""
