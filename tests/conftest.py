@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.metadata import version
 
 import pytest
 
 pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "pytester", "fix_authoring")
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores SIGINT, and so would every process under test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

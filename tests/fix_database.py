@@ -133,11 +133,29 @@ def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], No
 
 
 @pytest.fixture
-def embedded(tmp_path: Path, new_cluster: Callable[[Path], None]) -> Iterator[Embedded]:
+def short_path() -> Iterator[Path]:
+    """A folder for a socket, whose path has 107 bytes at most, however long the path of the tests' own folder is."""
+    made = Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+    yield made
+    remove(made)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder in which a server that is ending may still write."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def embedded(short_path: Path, new_cluster: Callable[[Path], None]) -> Iterator[Embedded]:
     from packhorse.database.embedded import folder
 
-    new_cluster(tmp_path / "data")
-    made = Embedded(folder.prepare(tmp_path / "data"))
+    new_cluster(short_path / "data")
+    made = Embedded(folder.prepare(short_path / "data"))
     try:
         yield made
     finally:
@@ -150,7 +168,7 @@ def open_folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="packhorse-test-", dir="/tmp"))
     made.chmod(0o755)
     yield made
-    shutil.rmtree(made)
+    remove(made)
 
 
 @dataclass

@@ -64,13 +64,20 @@ def write_metadata(
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder on sys.path, first; what was imported from it is forgotten after the test."""
+    """An empty folder on sys.path, first; what is imported during the test is forgotten after it."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
+    forget_packs()
     yield folder
+    forget_packs()
+
+
+def forget_packs() -> None:
+    """Make the packs' modules not imported, wherever a test laid them out."""
+    names = {file.stem for file in PACKS.glob("*/*.py")}
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+        if name in names or Path(getattr(module, "__file__", None) or "/").parent.name == "site":
             del sys.modules[name]
 
 

@@ -229,7 +229,18 @@ def test_config_as_json(packhorse: Run, clean_environment: dict[str, str], tmp_p
     assert found["log_file"] == clean_environment["PACKHORSE_DATA_DIR"] + "/logs/packhorse.log"
 
 
-@pytest.mark.parametrize("command", ["config", "plugins", "serve"])
+def test_config_lists_the_settings_although_one_is_wrong(packhorse: Run) -> None:
+    """The remedy of the other commands is this one."""
+    done = packhorse("config", "--json", DB_POOL_SIZE="many", DB_MAX_OVERFLOW="7")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: DB_POOL_SIZE is 'many'")
+    assert "packhorse config" not in done.stderr
+    rows = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
+    assert (rows["PACKHORSE_DB_POOL_SIZE"]["value"], rows["PACKHORSE_DB_POOL_SIZE"]["source"]) == ("20", "default")
+    assert rows["PACKHORSE_DB_MAX_OVERFLOW"]["value"] == "7"
+
+
+@pytest.mark.parametrize("command", ["plugins", "serve"])
 def test_a_wrong_setting_is_one_sentence(packhorse: Run, command: str) -> None:
     done = packhorse(command, DB_POOL_SIZE="many")
     assert done.returncode == 1
@@ -255,6 +266,17 @@ def test_the_doctor_finds_a_wrong_setting(packhorse: Run) -> None:
     report = json.loads(done.stdout)
     assert report["status"] == "failed"
     assert "DB_POOL_SIZE" in report["checks"][0]["summary"]
+
+
+def test_the_doctor_does_not_blame_plugins_for_a_wrong_setting(packhorse: Run) -> None:
+    """Their checks need what has not been started."""
+    done = packhorse("doctor", "--json", PACKHORSE_PLUGINS="packhorse-indexing", PACKHORSE_DATABASE_UL="x")
+    found = json.loads(done.stdout)["checks"]
+    assert [(one["plugin"], one["name"], one["status"]) for one in found] == [
+        ("core", "configuration", "failed"),
+        ("core", "disk", "ok"),
+        ("core", "plugins", "ok"),
+    ]
 
 
 def test_the_doctor_works_without_a_database(packhorse: Run) -> None:

@@ -171,10 +171,10 @@ def test_a_folder_that_only_the_users_own_group_can_write_is_fine(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["a b, c", "Ünïcode 'quoted' \"twice\"", "%2F$HOME"])
-def test_any_folder_name_will_do(embedded: Embedded, tmp_path: Path, name: str) -> None:
-    embedded.folder.root.rename(tmp_path / name)
-    embedded.folder = folder.Folder(tmp_path / name)
-    with working(tmp_path / name) as host:
+def test_any_folder_name_will_do(embedded: Embedded, short_path: Path, name: str) -> None:
+    embedded.folder.root.rename(short_path / name)
+    embedded.folder = folder.Folder(short_path / name)
+    with working(short_path / name) as host:
         assert Path(host).is_dir()
     embedded.end()
     if "," in name:
@@ -196,8 +196,8 @@ def test_a_folder_that_cannot_be_made_is_refused() -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mounted = tmp_path / "disk"
+def small_disk(short_path: Path) -> Iterator[Path]:
+    mounted = short_path / "disk"
     mounted.mkdir(mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", "size=30m,mode=0700", "tmpfs", str(mounted)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
@@ -222,15 +222,15 @@ def test_a_disk_that_fills_up_during_the_creation_is_reported(
 
 @pytest.mark.parametrize("temporary", ["tmp", "x" * 90], ids=["short", "long"])
 def test_a_long_path_moves_the_socket_into_a_private_folder(
-    embedded: Embedded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, temporary: str
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch, short_path: Path, temporary: str
 ) -> None:
-    (tmp_path / temporary).mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / temporary))
-    root = tmp_path / ("d" * 100)
+    (short_path / temporary).mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path / temporary))
+    root = short_path / ("d" * 100)
     embedded.folder.root.rename(root)
     embedded.folder = folder.Folder(root)
     with working(root) as host:
-        assert Path(host).parent == (tmp_path if temporary == "tmp" else Path("/")) / "tmp"
+        assert Path(host).parent == (short_path if temporary == "tmp" else Path("/")) / "tmp"
         assert stat.S_IMODE(Path(host).stat().st_mode) == 0o700
         # A process with another environment finds the same socket.
         monkeypatch.delenv("XDG_RUNTIME_DIR")

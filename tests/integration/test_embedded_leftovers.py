@@ -76,6 +76,7 @@ def test_the_server_of_another_program_on_the_folder_is_named_and_left_alone(emb
         other.communicate()
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_is_reported_with_its_own_reason(embedded: Embedded) -> None:
     (embedded.folder.cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(DatabaseUnavailableError, match=r"does not stay up.*configuration file"):

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from packhorse.database import Database, connect, lease
+from packhorse.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from fix_database import Embedded
@@ -120,6 +121,21 @@ async def test_a_killed_server_and_keeper_are_both_replaced_by_the_next_use(embe
         await database.close()
 
 
+async def test_a_server_whose_password_is_another_now_is_no_matter_of_the_url(embedded: Embedded) -> None:
+    database = Database(embedded.settings)
+    await database.open()
+    try:
+        async with database.connection() as connection:
+            await connection.execute("ALTER ROLE CURRENT_USER PASSWORD 'another'")
+        await database._pool.drain()  # type: ignore[union-attr]  # it is open
+        with pytest.raises(DatabaseUnavailableError, match=r"another password than when this process started.*restart"):
+            async with database.connection():
+                pass
+    finally:
+        await database.close()
+
+
+@pytest.mark.slow
 def test_frozen_leftovers_of_a_killed_server_are_ended(embedded: Embedded) -> None:
     with lease(embedded.settings) as address:
         connection = connect(address)

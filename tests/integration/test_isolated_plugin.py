@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -70,7 +72,7 @@ async def test_an_isolated_plugin_offers_all_that_it_has_under_its_own_names(
         assert record.as_dict()["isolated"] is True
         assert not host.record("good").isolated
         tools = {tool.name: tool for tool in await client.list_tools()}
-        assert set(tools) == {"greet", "crash", "seize", "linger", "environment", "find", "read_database"}
+        assert set(tools) == {"greet", "crash", "seize", "linger", "environment", "find", "read_database", "count"}
         assert tools["crash"].annotations is not None
         assert tools["crash"].annotations.read_only_hint is True
         assert tools["find"].input_schema["properties"]["name"]["type"] == "string"
@@ -93,6 +95,37 @@ async def test_an_isolated_plugin_offers_all_that_it_has_under_its_own_names(
         assert finding.status == "ok"
     with pytest.raises(ProcessLookupError):
         os.kill(int(answer.data["pid"]), 0)
+
+
+async def test_progress_comes_through(isolated_host: Callable[..., PluginHost]) -> None:
+    """From the plugin's process to the client of the host."""
+    host = isolated_host("packhorse-segfault", isolated=("segfault",))
+    seen: list[tuple[float, float | None, str | None]] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total, message))
+
+    async with Client(build_server(host)) as client:
+        assert (await client.call_tool("count", progress_handler=note)).data == "counted"
+        await until(lambda: len(seen) == 2)
+    assert seen == [(1, 2, "at 1"), (2, 2, "at 2")]
+
+
+def test_a_command_starts_no_process(isolated_host: Callable[..., PluginHost]) -> None:
+    """Nobody can call the plugin's tools from there."""
+    host = isolated_host("packhorse-segfault", isolated=("segfault",))
+
+    async def main() -> object:
+        return host.objects["segfault"].process.wire
+
+    assert host.run(main) is None
+
+
+def test_the_processes_program_says_what_it_is_for() -> None:
+    """To somebody who starts it by hand."""
+    done = subprocess.run([sys.executable, "-m", "packhorse.isolated"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "packhorse serve" in done.stderr
 
 
 async def test_its_environment_has_nothing_that_opens_the_database(

@@ -103,6 +103,17 @@ async def test_a_repository_without_a_complete_run_warns_that_it_is_partial(run,
         assert "is being indexed" in (await search.search(Request("session"))).warnings[0]
 
 
+async def test_a_folder_without_anything_to_index_is_named_only_when_it_is_asked_for(run, project, tmp_path):
+    barren = tmp_path / "barren"
+    barren.mkdir()
+    async with run() as (_, index, search):
+        await index.index(str(project))
+        assert (await index.index(str(barren))).status == "failed"
+        assert (await search.search(Request("session pool"))).warnings == []
+        alone = await search.search(Request("session pool", repository=str(barren)))
+        assert alone.warnings == [f"{barren} holds nothing that can be indexed."]
+
+
 async def test_chunks_that_wait_for_their_embedding_are_told_and_found_by_words(run, project):
     async with run() as (host, index, search):
         await index.index(str(project))

@@ -89,8 +89,8 @@ async def test_no_secret_is_in_the_database_or_in_a_log(
     stored = await dump(indexing)
     assert "[redacted:github-token]" in stored
     assert secrets_in(stored, expected) == []
-    data_dir = indexing.host.settings.data_dir
-    logs = "\n".join(path.read_text(errors="replace") for path in data_dir.rglob("*.log*") if path.is_file())
+    folder = indexing.host.core_settings.data_dir / "logs"
+    logs = "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
     assert "Secrets redacted in" in logs
     assert " github-token" in logs
     assert secrets_in(logs, expected) == []

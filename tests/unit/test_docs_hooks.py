@@ -1,12 +1,22 @@
-"""docs/hooks.md describes every hook, with its exact signature, and none that does not exist."""
+"""docs/hooks.md has every hook with its exact signature and no other; each has a user and a test."""
 
 from __future__ import annotations
 
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from loguru import logger
+
+from packhorse import deprecations, hookimpl
+from packhorse.deprecations import Deprecation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from packhorse.plugins import PluginHost
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +67,63 @@ def test_a_hook_has_a_docstring(name: str) -> None:
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name == name and "hookspec" in ast.unparse(node):
                 assert ast.get_docstring(node)
+
+
+def implementations(*patterns: str) -> set[str]:
+    """The names of functions below `hookimpl` in the files that match."""
+    found = set()
+    for pattern in patterns:
+        for path in ROOT.glob(pattern):
+            text = path.read_text("utf-8")
+            found |= set(re.findall(r"@hookimpl[^\n]*\n(?:\s*@[^\n]*\n)*\s*(?:async )?def (\w+)", text))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(declared_hooks()))
+def test_a_hook_has_a_user(name: str) -> None:
+    """A hook that nobody needs is not in the contract."""
+    if name == "register_languages":
+        pytest.skip("the languages that come with the plugin are a table, which the workers read without a host")
+    assert name in implementations("plugins/*/src/**/*.py", "examples/*/src/**/*.py")
+
+
+@pytest.mark.parametrize("name", sorted(declared_hooks()))
+def test_a_hook_has_a_test(name: str) -> None:
+    """Some test beside this file implements or calls it."""
+    tests = [path for path in ROOT.glob("tests/**/test_*.py") if path != Path(__file__)]
+    assert any(re.search(rf"\b{name}\b", path.read_text("utf-8")) for path in tests)
+
+
+class Old:
+    """A plugin with a hook that goes."""
+
+    @hookimpl
+    def register_instructions(self):
+        return "Use me."
+
+
+def test_a_deprecated_hook_works_and_is_told(
+    object_host: Callable[..., PluginHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is gone its plugin is only asked to change."""
+    going = Deprecation("register_instructions", "0.2", "0.4", "implement register_guidance.")
+    argument = Deprecation("register_tools", "0.2", "0.4", "use context.", argument="mcp")
+    monkeypatch.setattr(deprecations, "DEPRECATIONS", (going, argument))
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    try:
+        host = object_host(Old())
+    finally:
+        logger.remove(sink)
+    assert host.record("old").loaded
+    assert [line for line in lines if "register_instructions is deprecated since 0.2" in line]
+    assert str(argument).startswith("the argument mcp of register_tools is deprecated")
+
+
+def test_the_page_lists_what_is_deprecated() -> None:
+    """And says so when nothing is."""
+    page = (ROOT / "docs/hooks.md").read_text("utf-8")
+    for one in deprecations.DEPRECATIONS:
+        assert f"`{one.hook}`" in page
+        assert one.removed_in in page
+    assert bool(deprecations.DEPRECATIONS) != ("Nothing is deprecated at present" in page)

@@ -14,6 +14,7 @@ from packhorse_indexing.batch import Batch, Content
 from packhorse_indexing.launch import _plain
 from packhorse_indexing.pipeline import Run
 from packhorse_indexing.plan import UNKNOWN, Todo
+from packhorse_indexing.prepare import Source, prepare
 from packhorse_indexing.settings import IndexingSettings
 from packhorse_indexing.store.work import Work
 
@@ -81,9 +82,10 @@ def test_a_chunker_that_fails_costs_its_file_the_syntax_only(monkeypatch: pytest
     monkeypatch.setattr(chunking, "chunk", failing)
     data = b"one\ntwo\n"
     batch = Batch()
-    problem = batch.add(Content(Todo("a.x", UNKNOWN), data, sha256(data).digest(), "broken"), None, parse=True)
-    assert problem is not None
-    assert "KeyError" in problem
+    prepared = prepare(Source("a.x", data, "broken"))
+    assert prepared.problem is not None
+    assert "KeyError" in prepared.problem
+    batch.take(Content(Todo("a.x", UNKNOWN), data, sha256(data).digest(), "broken"), None, prepared)
     [blob] = batch.blobs.values()
     assert "".join(chunk.content for chunk in blob.chunks) == "one\ntwo\n"
     assert blob.content.language == "broken"

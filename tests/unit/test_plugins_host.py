@@ -167,6 +167,33 @@ class OneSettings(PluginSettings):
     size: int = 3
 
 
+def test_an_object_that_cannot_be_hashed_or_compared_is_a_plugin_as_any_other(
+    object_host: Callable[..., PluginHost],
+) -> None:
+    """Neither its own hooks nor those of the others need more of it than to be called."""
+
+    class Odd:
+        __hash__ = None  # type: ignore[assignment]  # as in types.SimpleNamespace and many data classes
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError("not comparable")
+
+        @hookimpl
+        def register_commands(self, app: App) -> None:
+            app.command(lambda: None, name="odd")
+
+    class Plain:
+        @hookimpl
+        def register_commands(self, app: App) -> None:
+            app.command(lambda: None, name="plain")
+
+    host = object_host(Odd(), Plain())
+    app = App()
+    host.register_commands(app)
+    assert host.loaded == ["odd", "plain"]
+    assert {"odd", "plain"} <= set(app._commands)
+
+
 def test_settings_are_read_under_the_plugins_prefix(object_host: Callable[..., PluginHost]) -> None:
     """A wrong or unknown variable of the user's refuses the start and names every reason; a wrong class does not."""
 

@@ -94,6 +94,11 @@ def test_every_part_of_a_secret_that_code_puts_together_is_redacted(text: str, k
     assert not any(part in redacted.text for part in ("x7Kq2", "6HjS1", "a1b2c3", "Tr4nsp0rt", "x9!kQ"))
 
 
+def test_what_follows_the_parts_of_a_secret_stays() -> None:
+    text = f'x("{GITHUB[:20]}" + "{GITHUB[20:]}" + ".json")'
+    assert redact(text).text == 'x("[redacted:github-token]" + "[redacted:github-token]" + ".json")'
+
+
 def test_base64_is_looked_into() -> None:
     hidden = base64.b64encode(f"user: demo\ntoken: {GITHUB}\n".encode()).decode()
     assert redact(f"data: {hidden}\n").text == "data: [redacted:encoded-secret]\n"
@@ -104,8 +109,56 @@ def test_base64_is_looked_into() -> None:
     assert not any(line in redacted.text for line in lines.split("\n"))
 
 
+def test_encoded_secrets_on_lines_of_their_own_are_each_found() -> None:
+    encoded = [base64.b64encode(f"a note, then {GITHUB}{end}".encode()).decode() for end in ("", ".", "..")]
+    text = "\n".join(["first", *encoded, "VGhlIGxhc3QgbGluZSBpcyBhIHZlcnkgb3JkaW5hcnkgc2VudGVuY2Ugb2Ygd29yZHM", ""])
+    redacted = redact(text).text
+    assert not any(one in redacted for one in encoded)
+    assert redacted.count("\n") == text.count("\n")
+    mixed = "\n".join([encoded[0].rstrip("="), base64.b64encode(bytes(range(128, 240))).decode(), ""])
+    assert redact(mixed).text.startswith("[redacted:encoded-secret]\n")
+
+
+def test_a_secret_key_beside_its_access_key_needs_no_name() -> None:
+    access, secret = "AKIAQ7ERT4UIOPASDFGH", "div/yd1D1B6KocXUcul+uq+iX+hfR65OtIeCSswT"
+    redacted = redact(f'login("{access}", "{secret}")')
+    assert redacted.kinds == {"aws-access-key": 1, "aws-secret-key": 1}
+    assert redact(f'login("{access}", "{"a1" * 20}")').count == 1
+    assert redact(f'login("{secret}")').count == 0
+    assert redact("akia in words").count == 0
+
+
 @pytest.mark.parametrize(
-    "plain", ["just a sentence that someone has encoded for no reason at all", "\x00\x01binary" * 8, "größer" * 12]
+    "text",
+    [
+        'send("Bearer Tr4nsp0rt-x9kQ77mB")',
+        'config.setPassword("Tr4nsp0rt-x9");',
+        'DriverManager.getConnection(url, "root", "Tr4nsp0rt-x9");',
+        'requests.get(url, auth=("admin", "Tr4nsp0rt-x9"))',
+        'HTTPBasicAuth("admin", "Tr4nsp0rt-x9")',
+        'variable "db_password" {\n  default = "Tr4nsp0rt-x9"\n}',
+        "The password is Tr4nsp0rt-x9",
+        "API key: Tr4nsp0rt-x9kQ77",
+        "curl -H 'Authorization: token Tr4nsp0rt-x9kQ77' https://x",
+        '"Authorization": "token Tr4nsp0rt-x9kQ77"',
+        "data:\n  password: VHI0bnNwMHJ0LXg5\n",
+    ],
+)
+def test_the_usual_ways_to_hand_over_a_password_are_known(text: str) -> None:
+    redacted = redact(text, "yaml").text
+    assert "[redacted:" in redacted
+    assert "x9" not in redacted
+    assert "VHI0" not in redacted
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "just a sentence that someone has encoded for no reason at all",
+        "\x00\x01binary" * 8,
+        "größer" * 12,
+        "first words and then some more of them " + "größer" * 9,
+    ],
 )
 def test_base64_without_a_secret_is_left_alone(plain: str) -> None:
     text = f"data: {base64.b64encode(plain.encode()).decode()}\n"
@@ -159,6 +212,9 @@ def test_base64_without_a_secret_is_left_alone(plain: str) -> None:
         ("tokens = r'H{1,2}|h{1,2}|Q|dddd|m1'", "python"),
         ('password = ""', "python"),
         ('password = "a1b2c3d4e5', "python"),
+        ('check_password("abc1def2!")', "python"),
+        ("the key: x9k2m4n6p8q0r2s4", "text"),
+        ("Authorization: Basic " + base64.b64encode(b"\xff\xfe\xfd:abcdef123").decode(), "http"),
     ],
 )
 def test_ordinary_code_and_placeholders_are_left_alone(text: str, language: str) -> None:
@@ -203,13 +259,16 @@ def test_anchors_are_found_at_every_place_and_in_every_case() -> None:
     assert Anchors(["abc"]).find(b"xabc") == [1]
 
 
+LITERALS = sorted({anchor for rule in RULES for anchor in rule.anchors})
+ANCHORS = Anchors(LITERALS)
+
+
 @given(st.integers(0, 2**32), st.integers(0, 40))
 def test_no_anchor_is_missed_whatever_is_around_it(number: int, length: int) -> None:
-    literals = sorted({anchor for rule in RULES for anchor in rule.anchors})
     invented = random.Random(number)
     noise = "".join(invented.choices(string.printable, k=length))
-    literal = invented.choice(literals)
-    assert length in Anchors(literals).find((noise + literal + noise).encode())
+    literal = invented.choice(LITERALS)
+    assert length in ANCHORS.find((noise + literal + noise).encode())
 
 
 def test_every_rule_can_be_found() -> None:

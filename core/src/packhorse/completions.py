@@ -1,4 +1,4 @@
-"""Answering for the arguments of prompts and resource templates: one handler of the server, many plugins' completers."""
+"""Completing arguments of prompts and resource templates: one handler of the server, many plugins' completers."""
 
 from __future__ import annotations
 

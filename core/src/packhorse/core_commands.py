@@ -12,11 +12,12 @@ from cyclopts import App, Group, Parameter
 from packhorse import terminal
 from packhorse.authoring import commands as authoring
 from packhorse.control import commands as control
+from packhorse.errors import ConfigurationError
 
 if TYPE_CHECKING:
-
     from packhorse.health import Report
     from packhorse.program import Program
+    from packhorse.settings import CoreSettings, SettingDescription
 
 Json = Annotated[bool, Parameter(help="Print JSON on standard output.")]
 
@@ -175,12 +176,17 @@ def _print_report(found: Report) -> None:
 
 
 def _config(program: Program, *, as_json: bool) -> None:
+    core, settings = program.described_settings()
+    _show_settings(core, settings, as_json=as_json)
+    if program.problem is not None:
+        raise ConfigurationError(program.problem.message, remedy="What is listed has its default instead; correct it.")
+
+
+def _show_settings(core: CoreSettings, settings: list[SettingDescription], *, as_json: bool) -> None:
     from packhorse.log import log_path
     from packhorse.variables import env_file
 
-    host = program.loaded_host()
-    settings = host.describe_settings()
-    read, logs = env_file(), log_path(host.core_settings)
+    read, logs = env_file(), log_path(core)
     if as_json:
         terminal.print_json({"settings": settings, "env_file": read, "log_file": logs})
         return

@@ -82,8 +82,9 @@ async def report(host: PluginHost, *, not_started: PackhorseError | None = None)
         not_started: why it is not running, if it should be.
     """
     checks = [("core", check) for check in _core_checks(host, not_started)]
-    for plugin in host.loaded:
-        checks += [(plugin, check) for check in _plugin_checks(host, plugin)]
+    if not_started is None:  # or they would only say that nothing runs
+        for plugin in host.loaded:
+            checks += [(plugin, check) for check in _plugin_checks(host, plugin)]
     findings = await asyncio.gather(*(_find(plugin, check) for plugin, check in checks))
     worst = max((finding.status for finding in findings), key=_RANK.__getitem__)
     return Report(worst, tuple(findings))

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+from loguru import logger
 
-from packhorse import hookspecs
+from packhorse import deprecations, hookspecs
 from packhorse.errors import PackhorseError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ class Hooks:
         self._manager = pluggy.PluginManager("packhorse")
         self._manager.add_hookspecs(hookspecs)
         self._declared: dict[str, str] = dict.fromkeys(self._names(hookspecs), "core")
-        self._plugins: dict[str, object] = {}
+        self._namespaces: list[Any] = [hookspecs]
+        self._admitted: dict[str, pluggy.PluginManager] = {}
+        """Each plugin in a manager of its own: pluggy would compare and hash the one while it calls the other."""
 
     def _names(self, namespace: object) -> list[str]:
         return [name for name in dir(namespace) if self._manager.parse_hookspec_opts(namespace, name) is not None]  # type: ignore[arg-type]  # pluggy wants a module or a class, and takes any object
@@ -49,6 +52,7 @@ class Hooks:
             if name in self._declared:
                 raise HookError(f"{plugin} declares the hook {name}, which {self._declared[name]} already declares.")
         self._manager.add_hookspecs(namespace)  # type: ignore[arg-type]  # see above
+        self._namespaces.append(namespace)
         self._declared |= dict.fromkeys(names, plugin)
 
     def specifications_of(self, name: str, plugin: object) -> list[object]:
@@ -88,11 +92,16 @@ class Hooks:
                     if near
                     else "Its author may mark it with @hookimpl(optionalhook=True) if another plugin declares it.",
                 )
+        alone = pluggy.PluginManager("packhorse")
+        for namespace in self._namespaces:
+            alone.add_hookspecs(namespace)
         try:
-            self._manager.register(plugin, name)
+            alone.register(plugin, name)
         except pluggy.PluginValidationError as error:
             raise HookError(self._mismatch(plugin) or " ".join(str(error).split())) from error
-        self._plugins[name] = plugin
+        self._admitted[name] = alone
+        for one in deprecations.of(implementations):
+            logger.warning("The plugin {} should change: {}", name, one)
 
     def _refuse_unmarked(self, plugin: object, implementations: Mapping[str, bool]) -> None:
         here = getattr(plugin, "__name__", type(plugin).__module__)
@@ -129,17 +138,15 @@ class Hooks:
 
     def implemented_by(self, plugin: str, hook: str) -> bool:
         """Tell whether an admitted plugin implements a hook."""
-        wanted = self._plugins[plugin]
-        return any(one.plugin is wanted for one in self._caller(hook).get_hookimpls())
+        return bool(self._caller(hook, self._admitted[plugin]).get_hookimpls())
 
     def call(self, plugin: str, hook: str, arguments: dict[str, Any]) -> list[Any]:
         """Call one plugin's implementations of a hook and return their results that are not None.
 
         Whatever the plugin raises comes through.
         """
-        caller = self._caller(hook)
-        others = [one for name, one in self._plugins.items() if name != plugin]
-        result = self._manager.subset_hook_caller(hook, others)(**arguments)
+        caller = self._caller(hook, self._admitted[plugin])
+        result = caller(**arguments)
         if caller.spec is not None and caller.spec.opts.get("firstresult"):
             return [] if result is None else [result]
         results = list(result)
@@ -149,9 +156,9 @@ class Hooks:
             raise HookError(f"{hook} is an async function; the host calls it as a plain one.")
         return results
 
-    def _caller(self, hook: str) -> pluggy.HookCaller:
+    def _caller(self, hook: str, manager: pluggy.PluginManager) -> pluggy.HookCaller:
         if hook not in self._declared:
             near = get_close_matches(hook, sorted(self._declared), n=1, cutoff=0.5)
             raise HookError(f"There is no hook {hook}.", remedy=f"Did you mean {near[0]}?" if near else "")
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        caller: pluggy.HookCaller = getattr(manager.hook, hook)
         return caller

@@ -15,7 +15,7 @@ from loguru import logger
 
 from packhorse.bounded import end
 from packhorse.discovery import in_order, sought
-from packhorse.errors import DatabaseTimeoutError, DatabaseUnavailableError, PackhorseError
+from packhorse.errors import DatabaseError, PackhorseError
 from packhorse.faults import fault_of
 from packhorse.isolation import PluginCrash, contained, explain
 
@@ -40,7 +40,7 @@ class Lives:
                 `starting` has them. None waits as long as a start may take.
 
         Raises:
-            DatabaseUnavailableError, DatabaseTimeoutError: the database went away meanwhile.
+            DatabaseError: the database went away meanwhile.
         """
         by_key: dict[str, list[Life]] = {}
         for candidate in in_order(self._host.candidates, sought):
@@ -87,7 +87,7 @@ class Life:
         """Whether it is left."""
         self.settled = asyncio.Event()
         """Whether the plugin is entered or out."""
-        self.unreachable: DatabaseUnavailableError | DatabaseTimeoutError | None = None
+        self.unreachable: DatabaseError | None = None
         """That the database is away, which is not the plugin's fault."""
 
     def begin(self) -> None:
@@ -120,9 +120,9 @@ class Life:
                 record.seconds += perf_counter() - start
                 self._settle()
                 await self._leave.wait()
-        except (DatabaseUnavailableError, DatabaseTimeoutError) as error:
+        except DatabaseError as error:
             self._failure = error
-            if doing != "started":
+            if doing != "started" and not await self._database_answers():
                 self.unreachable = error
         except BaseException as error:  # noqa: BLE001 - an exit or interrupt would end the loop and the server with it
             self._failure = error.cause if isinstance(error, PluginCrash) else error
@@ -146,6 +146,15 @@ class Life:
             with contained():  # reads what the plugin returned
                 found = PluginMigrations.read(self._name, folder)
             await migrate(self._host.database, found)
+
+    async def _database_answers(self) -> bool:
+        """Tell a database that went away from a migration that closed its own connection."""
+        try:
+            async with self._host.database.connection() as connection:
+                await connection.execute("SELECT 1")
+        except DatabaseError:
+            return False
+        return True
 
     def _managers(self) -> list[Any]:
         if not self._host.implements(self._name, "plugin_lifespan"):

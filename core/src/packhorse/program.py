@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from packhorse.logfile import LogFile
     from packhorse.plugins import PluginHost
-    from packhorse.settings import CoreSettings
+    from packhorse.settings import CoreSettings, SettingDescription
 
 
 class Program:
@@ -62,6 +62,18 @@ class Program:
         if self.host is None:
             raise self.problem or ConfigurationError("The plugins have not been loaded.")
         return self.host
+
+    def described_settings(self) -> tuple[CoreSettings, list[SettingDescription]]:
+        """Return the core's settings and what to show of all; a wrong one of the core has its default there.
+
+        Raises:
+            ConfigurationError: the settings cannot be read at all.
+        """
+        if self.host is not None:
+            return self.host.core_settings, self.host.describe_settings()
+        from packhorse.settings import load_readable_settings
+
+        return load_readable_settings()
 
     def announce_log(self) -> None:
         """Say once, before the silence of a server begins, that nothing can be logged, if so."""

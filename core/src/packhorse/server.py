@@ -58,7 +58,8 @@ def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
 
     @asynccontextmanager
     async def lifespan(server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        async with host.running(patience=PATIENCE):
+        # Strict means to know before the first request that everything works.
+        async with host.running(patience=None if host.core_settings.strict else PATIENCE):
             server.instructions = instructions(host)  # without the plugins that did not start
             log_start(host)
             with watching(host):

@@ -231,6 +231,26 @@ def load_settings(variables: Mapping[str, Variable] | None = None) -> CoreSettin
     return _load(CoreSettings, PREFIX, read_variables() if variables is None else variables)
 
 
+def load_readable_settings() -> tuple[CoreSettings, list[SettingDescription]]:
+    """Read the core's settings with the default in the place of each wrong one, to show them although they are wrong.
+
+    Raises:
+        ConfigurationError: the `.env` file cannot be read.
+    """
+    variables = read_variables()
+    right = {name: variable for name, variable in variables.items() if _is_right({name: variable})}
+    settings = _load(CoreSettings, PREFIX, right)
+    return settings, describe(settings, {}, right)
+
+
+def _is_right(variables: Mapping[str, Variable]) -> bool:
+    try:
+        _load(CoreSettings, PREFIX, variables)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def load_plugin_settings(kind: type[P], plugin: str, variables: Mapping[str, Variable] | None = None) -> P:
     """Read a plugin's settings from the variables with its prefix.
 

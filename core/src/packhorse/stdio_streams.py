@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 LONGEST_MESSAGE = 64 * 1024 * 1024  # bytes; a client that sends more in one line is broken or hostile
-ANSWER_SECONDS = 1.0
-"""How long a request that is being worked on may still be answered after the client closed its end."""
+ANSWER_SECONDS = 1.5
+"""How long a request that is being worked on may still be answered after the client closed its end.
+
+Clients send SIGTERM two seconds after that, and stopping takes a part of them.
+"""
 
 
 class Pending:
@@ -47,7 +50,8 @@ class Pending:
     async def answered(self, seconds: float) -> None:
         """Wait until every request is answered, at most for `seconds`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._none.wait(), seconds)
+            async with asyncio.timeout(seconds):  # Python 3.11's wait_for may swallow a cancellation
+                await self._none.wait()
 
 
 class Incoming:

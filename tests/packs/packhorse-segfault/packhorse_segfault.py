@@ -5,6 +5,8 @@ import ctypes
 import os
 import time
 
+from fastmcp import Context
+
 from packhorse import hookimpl
 from packhorse.errors import NotFoundError
 from packhorse.settings import PluginSettings
@@ -42,6 +44,13 @@ def register_tools(mcp, context):
         """Take a minute."""
         await asyncio.sleep(60)
         return "late"
+
+    @mcp.tool
+    async def count(ctx: Context) -> str:
+        """Count to two."""
+        for number in (1, 2):
+            await ctx.report_progress(number, 2, f"at {number}")
+        return "counted"
 
     @mcp.tool
     async def environment() -> dict[str, str]:

@@ -100,7 +100,8 @@ def show(listed: list[Entry]) -> None:
         console.print("No plugins are installed. Install one, such as: pip install packhorse-indexing")
         return
     with_health = any(entry.health for entry in listed)
-    headings = ["Plugin", "Version", "Status", *(["Health"] if with_health else []), "Tools", "Tokens", "Import", "Start", "From"]
+    health = ["Health"] if with_health else []
+    headings = ["Plugin", "Version", "Status", *health, "Tools", "Tokens", "Import", "Start", "From"]
     table = terminal.table(*headings)
     for entry in listed:
         record, off = entry.record, len(entry.off)

@@ -79,6 +79,11 @@ def connecting(error: BaseException, address: Address) -> DatabaseError:
     text = redact(str(error), address.parameters)
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return timed_out(address)
+    if address.embedded is not None and re.search(_REFUSALS[0][0], text):
+        return DatabaseUnavailableError(
+            f"Cannot connect to {address.display}: it has another password than when this process started.",
+            remedy="Its data folder was deleted or replaced meanwhile; restart this server or command.",
+        )
     for pattern, reason, remedy in _REFUSALS:
         if re.search(pattern, text):
             return DatabaseUnavailableError(f"Cannot connect to {address.display}: {reason}.", remedy=remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastmcp.prompts.base import Message, Prompt, PromptArgument, PromptResult
@@ -165,7 +166,7 @@ def _progress_reporter() -> Callable[[dict[str, Any]], None] | None:
         context = get_context()
     except RuntimeError:
         return None
-    loop = asyncio.get_running_loop()
+    loop, variables = asyncio.get_running_loop(), copy_context()  # the request is known by a context variable
 
     def pass_on(parameters: dict[str, Any]) -> None:
         report = context.report_progress(
@@ -177,7 +178,7 @@ def _progress_reporter() -> Callable[[dict[str, Any]], None] | None:
 
     def from_thread(parameters: dict[str, Any]) -> None:
         try:
-            loop.call_soon_threadsafe(pass_on, parameters)
+            loop.call_soon_threadsafe(pass_on, parameters, context=variables)
         except RuntimeError:
             return  # the server has stopped
 

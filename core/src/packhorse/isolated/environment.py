@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packhorse.settings import plugin_prefix
@@ -12,7 +13,6 @@ from packhorse.variables import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from packhorse.variables import Variable
 
@@ -46,7 +46,8 @@ def environment(
         **own,
         "PACKHORSE_DATA_DIR": str(data_dir),
         "PYTHONFAULTHANDLER": "1",  # the stack of a crash in C code reaches the log through standard error
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        # Without the working directory, which `python -m` puts there and which is somebody's repository.
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry not in {"", str(Path.cwd())}),
     }
 
 

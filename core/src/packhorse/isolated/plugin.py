@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class IsolatedPlugin:
             candidate.name, candidate.distribution, environment(candidate.name, others, variables, folder)
         )
         self._instructions = ""
+        self._serves = False
 
     @hookimpl
     def register_tools(self, mcp: FastMCP) -> None:
@@ -60,7 +62,7 @@ class IsolatedPlugin:
             ) from error
         if offer.record["status"] != "loaded":
             raise Refusal(Fault("failed", offer.record["error"], offer.record["remedy"]))
-        self._instructions = offer.instructions
+        self._instructions, self._serves = offer.instructions, True
         for component in components(offer, self.process):
             add: dict[str, Callable[[Any], Any]] = {
                 "tool": mcp.add_tool,
@@ -77,16 +79,17 @@ class IsolatedPlugin:
 
     @hookimpl
     def plugin_lifespan(self) -> AbstractAsyncContextManager[None]:
-        """Keep the process for as long as the server runs."""
+        """Keep the process for as long as the server runs; a command, which calls no tools, has none."""
         return self._running()
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        self.process.start()
+        if self._serves:
+            self.process.start()
         try:
             yield
         finally:
-            self.process.stop()
+            await asyncio.to_thread(self.process.stop)
 
     @hookimpl
     def check_health(self) -> list[HealthCheck]:

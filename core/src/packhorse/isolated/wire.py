@@ -129,7 +129,7 @@ class Wire:
             try:
                 message = json.loads(line)
                 self._receive(message)
-            except (ValueError, RecursionError, AttributeError, TypeError):
+            except Exception:  # noqa: BLE001 - a process may write anything, and this thread may not end by it
                 logger.warning("The isolated plugin {} sent what is no message.", self._plugin)
         self.kill()  # its children too
         self._finish(self._process.wait())

@@ -70,18 +70,20 @@ class History:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        complaining = asyncio.create_task(_read(process.stderr))
         try:
             async with asyncio.timeout(self.settings.seconds):
-                output, complaint = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+                output = await _read(process.stdout)
                 if len(output) >= _MOST_BYTES:
                     return output
-                code = await process.wait()
+                complaint, code = await complaining, await process.wait()
         except TimeoutError:
             raise UnavailableError(
                 f"git took longer than {self.settings.seconds:g} seconds.",
                 remedy="Ask for less, or the user raises PACKHORSE_GIT_HISTORY_SECONDS.",
             ) from None
         finally:
+            complaining.cancel()
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

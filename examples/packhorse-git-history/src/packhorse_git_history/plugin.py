@@ -52,7 +52,7 @@ async def plugin_lifespan(context: PluginContext) -> AsyncIterator[None]:
 
 
 @hookimpl
-def check_health(context: PluginContext) -> Iterable[HealthCheck]:
+def check_health() -> Iterable[HealthCheck]:
     """Check that git is there."""
     from packhorse.health import Health, HealthCheck
     from packhorse_git_history.git import program

@@ -78,6 +78,9 @@ def _read(path: Path, limit: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
         return b""
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
-        return file.read(limit) if stat.S_ISREG(status.st_mode) and status.st_size <= limit else b""
+        usable = stat.S_ISREG(status.st_mode) and status.st_size <= limit
+        return os.read(descriptor, limit) if usable else b""
+    finally:
+        os.close(descriptor)

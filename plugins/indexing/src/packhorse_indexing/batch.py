@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from packhorse_indexing import chunking, decode, lexemes
 from packhorse_indexing.plan import file_row
 from packhorse_indexing.postings import Postings
-from packhorse_indexing.secrets import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from packhorse_indexing.chunking import Chunk, Definition
     from packhorse_indexing.plan import Todo
+    from packhorse_indexing.prepare import Prepared
     from packhorse_indexing.store.content import FileRow
 
 HEAD_BYTES = 4096
 """What language detection looks at."""
-
-FALLBACK_LANGUAGE = "text"
-"""A file of this language is cut by lines, without parsing."""
-
-_HASH_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,10 @@ class NewBlob:
     id: int | None
     lines: int
     first: int
-    chunks: list[chunking.Chunk]
-    definitions: list[chunking.Definition]
+    chunks: Sequence[Chunk]
+    definitions: Sequence[Definition]
     lengths: list[int]
-    hashes: list[bytes]
+    hashes: Sequence[bytes]
 
 
 @dataclass(slots=True)
@@ -67,6 +66,8 @@ class Batch:
     skipped: list[tuple[Todo, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     postings: Postings = field(default_factory=Postings)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    """Those of its chunks in order, some files' at a time, when they are made at once."""
     redacted: Counter[str] = field(default_factory=Counter)
     """Secrets that were taken out of the texts, by kind."""
 
@@ -87,41 +88,21 @@ class Batch:
         rows += [file_row(todo.path, None, reason, todo.signature) for todo, reason in self.skipped]
         return rows
 
-    def add(self, content: Content, blob_id: int | None, *, parse: bool) -> str | None:
-        """Chunk a content that is new to the pool (or, with `blob_id`, is to be made anew) and take it in.
-
-        Args:
-            content: what was read.
-            blob_id: the blob to make anew.
-            parse: whether the language's own chunker may be used; without, the file is cut by lines.
-
-        Returns:
-            A sentence when the chunker failed and the file was cut by lines instead.
-        """
-        decoded = decode.decode(content.data, max_bytes=len(content.data))
-        if isinstance(decoded, decode.Skipped):
-            self.skipped.append((content.todo, decoded.reason))
-            return None
-        # PostgreSQL has no room for NUL.
-        redacted = redact(decoded.text.replace("\x00", "\ufffd"), content.language)
-        self.redacted.update(redacted.kinds)
-        text = redacted.text
-        problem = None
-        try:
-            chunked = chunking.chunk(text, content.language if parse else FALLBACK_LANGUAGE)
-        except Exception as error:  # noqa: BLE001 - a language may come from another plugin
-            problem = f"{content.todo.path}: its chunker failed ({type(error).__name__}), so it was cut by lines."
-            chunked = chunking.chunk(text, FALLBACK_LANGUAGE)
+    def take(self, content: Content, blob_id: int | None, prepared: Prepared) -> None:
+        """Take in what was made of a content that is new to the pool, or, with `blob_id`, is to be made anew."""
+        if prepared.reason is not None:
+            self.skipped.append((content.todo, prepared.reason))
+            return
+        self.redacted.update(prepared.redacted or {})
         first = self.postings.chunks
         self.blobs[content.key] = NewBlob(
             content=content,
             id=blob_id,
-            lines=text.count("\n") + (bool(text) and not text.endswith("\n")),
+            lines=prepared.lines,
             first=first,
-            chunks=chunked.chunks,
-            definitions=chunked.definitions,
-            lengths=[self.postings.add(lexemes.counts(chunk.content)) for chunk in chunked.chunks],
-            hashes=[sha256(chunk.content.encode()).digest()[:_HASH_BYTES] for chunk in chunked.chunks],
+            chunks=prepared.chunks,
+            definitions=prepared.definitions,
+            lengths=[self.postings.add(counts) for counts in prepared.counts],
+            hashes=prepared.hashes,
         )
         self.contents.append(content)
-        return problem

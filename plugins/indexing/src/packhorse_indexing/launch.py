@@ -113,7 +113,8 @@ class Launcher:
         """Wait at most so long until a worker of ours says something after `heard` was read."""
         if self.heard == heard:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), seconds)
+                async with asyncio.timeout(seconds):  # Python 3.11's wait_for may swallow a cancellation
+                    await self._news.wait()
 
     def close(self) -> None:
         """Let the workers go when their work is done; it stays theirs until then."""

@@ -1,17 +1,20 @@
-"""A look at a folder: is its index up to date, and if not, what is there to do? Nothing is read, nothing parsed."""
+"""A look at a folder: is its index up to date, and if not, what is there to do? Nothing is parsed, little is read."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.orders import Hint
 from packhorse_indexing.plan import Plan, make_plan
-from packhorse_indexing.scan import Limits, Scan, scan
+from packhorse_indexing.scan import Limits, Scan, UnreadableFileError, open_root, read_file, scan
 from packhorse_indexing.store import freshness as store
 
 if TYPE_CHECKING:
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
     from packhorse_indexing.scan import Head
-    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.store.content import Signature, StoredFile
     from packhorse_indexing.store.freshness import State
 
 MAX_HINTED = 5000
 """Changes that are told to a worker; it finds more by itself, in a fraction of the time that they take."""
+
+MAX_READ = 200
+"""Files that were changed just before they were indexed, and are read again to see whether they are the same still."""
 
 _KEPT_LISTS = 4
 _LOOKS_AT_ONCE = 2
@@ -97,7 +103,9 @@ class Lookout:
                 if listed is None:
                     listed = await store.files(connection, repository.id)
                     self._remember(repository.id, state, listed)
-            found, plan = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
+            found, plan, settled = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
+            if settled:
+                await self._settle(repository.id, listed, settled)
         errors = [f"{skip.path}: it cannot be read." for skip in found.skipped if skip.reason == "unreadable"]
         return Look(state, found.head, plan, errors, began, time.monotonic() - began)
 
@@ -119,6 +127,14 @@ class Lookout:
             self._lists[repository.id] = (job_id, known[1])
         return job_id
 
+    async def _settle(
+        self, repository_id: UUID, listed: dict[str, StoredFile], settled: list[tuple[str, int, Signature]]
+    ) -> None:
+        async with self._database.connection() as connection:
+            await store.settle(connection, repository_id, settled)
+        for path, _, signature in settled:
+            listed[path] = listed[path]._replace(signature=signature, hash=None)
+
     def _remembered(self, repository_id: UUID, state: State) -> dict[str, StoredFile] | None:
         known = self._lists.get(repository_id)
         if known is None or known[0] != state.last_job or state.busy or state.rebuilding:
@@ -135,7 +151,39 @@ class Lookout:
             self._lists.popitem(last=False)
 
 
-def _compare(path: str, limits: Limits, listed: dict[str, StoredFile]) -> tuple[Scan, Plan]:
+def _compare(
+    path: str, limits: Limits, listed: dict[str, StoredFile]
+) -> tuple[Scan, Plan, list[tuple[str, int, Signature]]]:
+    """Return the scan, what is to do, and the signatures of files that have none and were found unchanged."""
     now = time.time_ns()
     found = scan(Path(path), limits)
-    return found, make_plan(found, listed, now_ns=now, everything=False)
+    plan = make_plan(found, listed, now_ns=now, everything=False)
+    same = _unchanged(path, limits, plan, listed)
+    settled = [
+        (todo.path, blob, todo.signature)
+        for todo in plan.todo
+        if todo.signature.mtime_ns is not None and (blob := same.get(todo.path)) is not None
+    ]
+    todo = [one for one in plan.todo if one.path not in same]
+    return found, replace(plan, todo=todo, unchanged=plan.unchanged + len(same)), settled
+
+
+def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int]:
+    """Read those files whose stat data say nothing, if they are few; return those with the known content's blob."""
+    racy = [
+        (todo.path, before.blob_id, before.hash)
+        for todo in plan.todo
+        if (before := listed.get(todo.path)) is not None and before.hash is not None and not before.rebuild
+    ]
+    if not 0 < len(racy) <= MAX_READ:
+        return {}
+    same = {}
+    root = open_root(Path(path))
+    try:
+        for name, blob_id, blob_hash in racy:
+            with suppress(UnreadableFileError):
+                if blob_id is not None and sha256(read_file(root, name, limits.max_bytes)).digest() == blob_hash:
+                    same[name] = blob_id
+    finally:
+        os.close(root)
+    return same

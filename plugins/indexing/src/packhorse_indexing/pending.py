@@ -11,7 +11,8 @@ from packhorse_indexing.store import content as store
 from packhorse_indexing.store import upkeep
 
 if TYPE_CHECKING:
-    from packhorse_indexing.pipeline import Encode, Run
+    from packhorse_indexing.crew import Encode
+    from packhorse_indexing.pipeline import Run
 
 
 def embed_pending(run: Run, encode: Encode, batch: int) -> None:

@@ -15,25 +15,25 @@ import numpy as np
 from packhorse.errors import NotFoundError
 from packhorse_indexing.batch import HEAD_BYTES, Batch, Content
 from packhorse_indexing.chunking import detect
+from packhorse_indexing.crew import MIN_FILES, Crew
 from packhorse_indexing.models import EmbedderChangedError
 from packhorse_indexing.plan import UNKNOWN, Plan, Todo, make_plan, paths_of
+from packhorse_indexing.prepare import Source
 from packhorse_indexing.scan import Limits, UnreadableFileError, open_root, read_file, scan
 from packhorse_indexing.store import content as store
 from packhorse_indexing.store import upkeep, work
 from packhorse_indexing.writing import Vectors, write_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
 
-    from numpy.typing import NDArray
     from psycopg import Connection
 
+    from packhorse_indexing.crew import Encode
     from packhorse_indexing.orders import Hint
+    from packhorse_indexing.prepare import Prepared
     from packhorse_indexing.scan import Head, Scan
     from packhorse_indexing.store.work import Work
-
-    Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-    """An embedder that answers at once: texts to vectors of unit length, shape (n, dimensions)."""
 
 GROUP_FILES = 128
 """Files that are read together; after a death, those that are under suspicion."""
@@ -61,6 +61,7 @@ class Run:
             its turn comes after everything is found by its words.
         max_file_bytes: larger files are skipped.
         hint: what there is to do, if it still holds.
+        hire: gets helpers for a run with many new files.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Run:
         *,
         max_file_bytes: int,
         hint: Hint | None = None,
+        hire: Callable[[], Crew] | None = None,
     ) -> None:
         self.connection = connection
         self.job = job
@@ -79,6 +81,7 @@ class Run:
         self.encode = encode
         self.max_file_bytes = max_file_bytes
         self.hint = hint
+        self.hire = hire
         self.errors: list[str] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Wall time by stage."""
@@ -90,6 +93,8 @@ class Run:
         self._listed: Collection[str] = ()
         self._poisonous = set(job.poisonous)
         self._reported_chunks = 0
+        self._crew = Crew(encode)
+        self._left = 0
 
     def index(self) -> Head | None:
         """Bring the repository's list up to date, and return where the scan that it now equals found its HEAD.
@@ -205,11 +210,16 @@ class Run:
     def _index_files(self, root: int, todo: list[Todo]) -> None:
         batch, sizes = Batch(), iter(BATCH_CHUNKS)
         limit = next(sizes)
-        for group, alone in self._groups(todo):
-            self._take(root, batch, group, alone=alone)
-            if batch.chunks >= limit:
-                self._commit(batch)
-                batch, limit = Batch(), next(sizes, limit)
+        self._left = len(todo)
+        try:
+            for group, alone in self._groups(todo):
+                self._take(root, batch, group, alone=alone)
+                self._left -= len(group)
+                if batch.chunks >= limit:
+                    self._commit(batch)
+                    batch, limit = Batch(), next(sizes, limit)
+        finally:
+            self._crew.dismiss()
         if batch.files:
             self._commit(batch)
 
@@ -248,7 +258,10 @@ class Run:
                 new.append((one, blob_id))
         if new:
             work.suspect(self.connection, self.job.id, paths_of(one.todo for one, _ in new), isolating=alone)
-            self._chunk(batch, new)
+            if self.hire is not None and self._left >= MIN_FILES and 2 * len(new) > len(group) > 1:
+                # Most is new, and more is to come.
+                self._crew, self.hire = self.hire(), None
+            self._chunk(batch, new, alone=alone)
             if alone:
                 work.suspect(self.connection, self.job.id, (), isolating=False)
 
@@ -270,20 +283,38 @@ class Run:
         self.files_skipped += 1
         batch.skipped.append((Todo(todo.path, UNKNOWN), reason))
 
-    def _chunk(self, batch: Batch, new: list[tuple[Content, int | None]]) -> None:
+    def _chunk(self, batch: Batch, new: list[tuple[Content, int | None]], *, alone: bool) -> None:
+        fresh: dict[tuple[bytes, str], tuple[Content, int | None]] = {}
+        for one, blob_id in new:
+            fresh.setdefault(one.key, (one, blob_id))
         with self.stage("chunk"):
-            for one, blob_id in new:
-                if one.key in batch.blobs:
-                    batch.contents.append(one)
-                    continue
-                poisonous = one.todo.path in self._poisonous
-                before = len(batch.skipped)
-                problem = batch.add(one, blob_id, parse=not poisonous)
-                self.files_skipped += len(batch.skipped) - before
-                if poisonous:
-                    problem = f"{one.todo.path}: parsing it killed the worker twice, so it was cut by lines."
-                if problem:
-                    self.errors.append(problem)
+            prepared, vectors = self._crew.prepare(
+                [
+                    Source(one.todo.path, one.data, one.language, parse=one.todo.path not in self._poisonous)
+                    for one, _ in fresh.values()
+                ],
+                alone=alone,
+            )
+        batch.vectors.append(vectors)
+        made = dict(zip(fresh, prepared, strict=True))
+        for one, blob_id in fresh.values():
+            self._note(one, made[one.key])
+            batch.take(one, blob_id, made[one.key])
+        for one, _ in new:
+            if one is fresh[one.key][0]:
+                continue
+            if one.key in batch.blobs:
+                batch.contents.append(one)
+            else:
+                self._note(one, made[one.key])
+                batch.take(one, None, made[one.key])
+
+    def _note(self, one: Content, prepared: Prepared) -> None:
+        self.files_skipped += prepared.reason is not None
+        if one.todo.path in self._poisonous:
+            self.errors.append(f"{one.todo.path}: parsing it killed the worker twice, so it was cut by lines.")
+        elif prepared.problem:
+            self.errors.append(prepared.problem)
 
     def _commit(self, batch: Batch) -> None:
         with self.stage("embed"):
@@ -299,16 +330,13 @@ class Run:
         self.redacted.update(batch.redacted)
 
     def _vectors(self, batch: Batch) -> Vectors:
-        texts = {
-            chunk_hash: chunk.content
-            for blob in batch.blobs.values()
-            for chunk_hash, chunk in zip(blob.hashes, blob.chunks, strict=True)
-        }
+        if self.encode is not None:
+            hashes = [chunk_hash for blob in batch.blobs.values() for chunk_hash in blob.hashes]
+            made = [array for array in batch.vectors if len(array)]
+            array = np.concatenate(made) if made else _NO_VECTORS
+            return Vectors({chunk_hash: row for row, chunk_hash in enumerate(hashes)}, array, {})
         # A vector may not be taken from a blob that the same batch makes anew.
         anew = any(blob.id is not None for blob in batch.blobs.values())
-        older = {} if anew or not texts else store.embedded_chunks(self.connection, self.job.pool_id, list(texts))
-        made = [chunk_hash for chunk_hash in texts if chunk_hash not in older]
-        if self.encode is None or not made:
-            return Vectors({}, _NO_VECTORS, older)
-        array = self.encode([texts[chunk_hash] for chunk_hash in made])
-        return Vectors({chunk_hash: row for row, chunk_hash in enumerate(made)}, array, older)
+        wanted = {chunk_hash for blob in batch.blobs.values() for chunk_hash in blob.hashes}
+        older = {} if anew or not wanted else store.embedded_chunks(self.connection, self.job.pool_id, list(wanted))
+        return Vectors({}, _NO_VECTORS, older)

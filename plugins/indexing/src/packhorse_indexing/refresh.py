@@ -65,6 +65,7 @@ class Refresher:
         until = time.monotonic() + budget_seconds
         if await self._is_fresh(repository, budget_seconds):
             return Freshness()
+        self._fresh.pop(repository.id, None)
         task = self._running.get(repository.id)
         if task is None:
             task = asyncio.create_task(self._update(repository), name=f"indexing: refresh {repository.path}")

@@ -75,9 +75,7 @@ class Watcher:
         waiting: asyncio.Future[Any] | None = None
         try:
             waiting = asyncio.ensure_future(anext(changes))
-            await asyncio.sleep(
-                0
-            )  # it begins to watch: nothing is missed between the look and the first change
+            await asyncio.sleep(0)  # it begins to watch: nothing is missed between the look and the first change
             if not waiting.done():
                 refresher.watched.add(repository.id)
                 await self._update(repository)

@@ -20,9 +20,9 @@ from packhorse.database import connect, lease
 from packhorse.errors import PackhorseError
 from packhorse.log import logging_to_file
 from packhorse.settings import CoreSettings
-from packhorse_indexing.chunking import registry
 from packhorse_indexing.collection import keep_pool
-from packhorse_indexing.embedding import choose, factories
+from packhorse_indexing.crew import Crew
+from packhorse_indexing.extensions import embedder_factory
 from packhorse_indexing.orders import DONE, IDLE, Hint, Orders
 from packhorse_indexing.pending import embed_pending
 from packhorse_indexing.pipeline import CancelledRunError, Run
@@ -30,7 +30,7 @@ from packhorse_indexing.settings import IndexingSettings
 from packhorse_indexing.store import upkeep, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -76,20 +76,8 @@ def main() -> int:
         soft = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     with logging_to_file(core):
-        make = choose(settings.embedder, _extend(core) if first["with_plugins"] else [("indexing", factories())])
+        make = embedder_factory(core, settings, with_plugins=first["with_plugins"])
         return _serve(core, settings, make, orders, first)
-
-
-def _extend(core: CoreSettings) -> list[tuple[str, Mapping[str, Factory]]]:
-    """Load the plugins, add their languages to ours, and return their embedders."""
-    from packhorse.plugins import PluginHost
-
-    host = PluginHost(core)
-    host.load()
-    for _, languages in host.call_hook("register_languages"):
-        for language in languages:
-            registry.add(language)
-    return list(host.call_hook("register_embedders"))
 
 
 def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders: Orders, first: dict[str, Any]) -> int:
@@ -102,7 +90,7 @@ def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders
                 lost_at = None
                 connection.autocommit = True
                 connection.execute(_SESSION)
-                with Worker(connection, settings, make, runner.run, orders) as worker:
+                with Worker(connection, settings, make, runner.run, orders, first) as worker:
                     while order is not None:
                         hint = order.get("hint")
                         worker.serve(order["pool"], None if hint is None else Hint.from_json(hint))
@@ -133,12 +121,14 @@ class Worker:
         make: Factory,
         run: Callable[..., Any],
         orders: Orders,
+        first: dict[str, Any],
     ) -> None:
         self.connection = connection
         self.settings = settings
         self._make = make
         self._run = run
         self._orders = orders
+        self._first = first
         self._embedder: Embedder | None = None
         self._hint: Hint | None = None
 
@@ -203,13 +193,15 @@ class Worker:
             vectors: NDArray[np.float32] = self._run(embedder.embed_documents(texts))
             return vectors
 
+        encode_now = getattr(embedder, "encode_documents", None)
         run = Run(
             self.connection,
             job,
             (embedder.name, embedder.dimensions),
-            getattr(embedder, "encode_documents", None),
+            encode_now,
             max_file_bytes=self.settings.max_file_bytes,
             hint=self._hint,
+            hire=lambda: Crew.hire(encode_now, self._first),
         )
         head = run.index()
         with self.connection.transaction():

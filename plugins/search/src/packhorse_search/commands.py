@@ -29,8 +29,7 @@ def register(app: App, context: PluginContext) -> None:
 
     @app.command(help_epilogue=EXAMPLES)
     def search(
-        query: str,
-        *,
+        *query: str,
         repo: Path | None = None,
         limit: int = 10,
         file_type: str | None = None,
@@ -44,7 +43,7 @@ def register(app: App, context: PluginContext) -> None:
         Parameters
         ----------
         query
-            A question, a symbol's name or an error message.
+            A question, a symbol's name or an error message; quotes around several words are not needed.
         repo
             The folder to search; by default the repository that the working directory is in.
         limit
@@ -69,7 +68,7 @@ def register(app: App, context: PluginContext) -> None:
             from packhorse_indexing.service import Index
 
             repository = await _ensure_indexed(context.service(Index), folder)
-            request = Request(query, repository, file_type, directory, limit, context_lines, explain)
+            request = Request(" ".join(query), repository, file_type, directory, limit, context_lines, explain)
             return await context.service(Search).search(request)
 
         answer = context.run(main)
@@ -88,9 +87,9 @@ def root_of(folder: Path) -> Path:
 
 async def _ensure_indexed(index: Index, folder: Path) -> str:
     """Index the folder if it never was, with a progress bar, and return its repository's id."""
-    with terminal.progress(f"Indexing {folder}", total=1.0) as bar:
+    with terminal.progress(f"Indexing {folder.name}", total=1.0) as bar:
 
         async def show(state: Progress) -> None:
-            bar.update(state.files_done, max(state.files_total, 1), f"Indexing {folder}: {state.message}")
+            bar.update(state.fraction, 1.0, f"Indexing {folder.name}: {state.message}")
 
         return str((await index.ensure_indexed(str(folder), on_progress=show)).id)

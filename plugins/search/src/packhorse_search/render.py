@@ -23,12 +23,12 @@ def show(answer: SearchAnswer, output: Console, messages: Console) -> None:
             output.print()
         _show_result(result, output)
     for note in answer.warnings:
-        messages.print(safe(note, style="yellow"), soft_wrap=True)
+        messages.print(safe(note, style="yellow"))
     if answer.results:
         summary = f"{len(answer.results)} of {answer.total_count} matches in {answer.latency_ms:.0f} ms"
     else:
-        summary = "No match. Try other words, a symbol's name, or fewer filters."
-    messages.print(safe("; ".join([summary, *answer.index]), style="dim"), soft_wrap=True)
+        summary = "No match: try other words, a symbol's name, or fewer filters"
+    messages.print(safe("; ".join([summary, *answer.index]), style="dim"))
 
 
 def _show_result(result: SearchResult, output: Console) -> None:
@@ -37,9 +37,9 @@ def _show_result(result: SearchResult, output: Console) -> None:
         head.append_text(safe(f"  {result.symbol}", style="bold"))
     head.append_text(safe(f"  {result.similarity_score:.2f}", style="green"))
     head.append_text(safe(f"  {result.why}", style="dim"))
-    output.print(head, soft_wrap=True)
+    output.print(head)
     for task in result.tasks:
-        output.print(safe(f"  task: {task.title} ({task.status})", style="magenta"), soft_wrap=True)
+        output.print(safe(f"  task: {task.title} ({task.status})", style="magenta"))
     for name, value in (result.explain or {}).items():
         output.print(safe(f"  {value:6.3f}  {name}", style="dim"))
     _show_code(result, output)
@@ -71,4 +71,6 @@ def _highlighted(code: str, path: str, first: int) -> Syntax:
     # An excerpt may begin inside a comment or a string; what a lexer calls an error there is none.
     theme = ANSISyntaxTheme({token: style for token, style in ANSI_DARK.items() if token != ("Error",)})
     lexer = Syntax.guess_lexer(path, code)
-    return Syntax(code, lexer, theme=theme, line_numbers=True, start_line=first, background_color="default")
+    return Syntax(
+        code, lexer, theme=theme, line_numbers=True, start_line=first, background_color="default", word_wrap=True
+    )

@@ -63,6 +63,10 @@ class Scope:
                 continue
             if coverage.running:
                 found.append(f"{repository.path} is being indexed ({coverage.fraction:.0%}); results are partial.")
+            elif coverage.indexed_at is None and coverage.job_status == "failed" and not coverage.files_indexed:
+                # Nothing is missing from an answer about several; asked for alone, it must not look merely unlucky.
+                if len(self.repositories) == 1:
+                    found.append(f"{repository.path} holds nothing that can be indexed.")
             elif coverage.indexed_at is None:
                 found.append(f"{repository.path} was never indexed to its end; call index_repository again.")
             else:

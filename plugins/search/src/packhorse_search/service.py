@@ -67,12 +67,31 @@ class Search:
             NotFoundError: the repository does not exist, or nothing is indexed.
             DatabaseError: the database is gone, frozen or refuses.
         """
-        started = time.perf_counter()
         _check(request)
+        started = time.perf_counter()
         asked = query.parse(request.query)
-        where = await scope.choose(
+        where = await self._scope(request)
+        # The folders are compared with their indexes while these are searched already, which is nearly always enough.
+        refreshing = asyncio.gather(*map(self._index.refresh, where.repositories))
+        answer = await self._answer(request, asked, where)
+        freshness = await refreshing
+        if any(one.updated for one in freshness):
+            answer = await self._answer(request, asked, await self._scope(request))
+        notes = [one.note for one in freshness if one.note and (one.changes or len(freshness) == 1)]
+        return answer.model_copy(
+            update={
+                "warnings": _few([*answer.warnings, *notes]),
+                "latency_ms": round((time.perf_counter() - started) * 1000, 1),
+            }
+        )
+
+    async def _scope(self, request: Request) -> Scope:
+        return await scope.choose(
             self._index, request.repository, file_type=request.file_type, directory=request.directory
         )
+
+    async def _answer(self, request: Request, asked: Query, where: Scope) -> SearchAnswer:
+        """Answer from the index as it is."""
         vectors, warnings = await self._vectors(asked, where)
         found = await self._retrieve(asked, where, vectors)
         # Some milliseconds of computing, during which the server should hear its other clients.
@@ -85,9 +104,9 @@ class Search:
         return SearchAnswer(
             results=results,
             total_count=len(ranked),
-            latency_ms=round((time.perf_counter() - started) * 1000, 1),
+            latency_ms=0.0,
             index=where.notes(),
-            warnings=_few([*where.warnings(), *warnings]),
+            warnings=[*where.warnings(), *warnings],
         )
 
     async def _vectors(self, asked: Query, where: Scope) -> tuple[dict[int, NDArray[np.float32]], list[str]]:

@@ -137,9 +137,9 @@ async def write(
     lease: float | None = None,
 ) -> None:
     """Write the changes of a locked row, a new version of it, with its audit; `lease` in seconds from now."""
-    await store.rows(connection, store.UPDATE, {**row, **changes, "lease": lease})
     entry = recorded(row, changes)
     if comment is not None:
         await store.rows(connection, store.COMMENT, {"id": row["id"], "author": actor, "body": comment})
         entry["comment"] = [None, comment]
-    await store.record(connection, row["id"], actor, entry)
+    arguments = {**row, **changes, "lease": lease, "actor": actor, "changes": store.as_json(entry)}
+    await store.rows(connection, store.UPDATE, arguments)

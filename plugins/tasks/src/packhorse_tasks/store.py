@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
+    from psycopg.types.json import Jsonb
+
+    from packhorse.database.pool import Database
 
 Row = dict[str, Any]
 
@@ -54,15 +55,20 @@ WHERE id::text LIKE %(prefix)s || '%%' OR number::text = %(prefix)s
 ORDER BY number::text = %(prefix)s DESC, number LIMIT 3
 """
 
+# A task and the first entry of its audit.
 CREATE = """
-INSERT INTO tasks.task (id, client_key, title, description, notes, status, priority, labels, parent_id, assignee,
-    due_date, acceptance_criteria, repository, planning_references, symbols, branches, commits)
-VALUES (coalesce(%(id)s, gen_random_uuid()), %(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s,
-    %(priority)s, %(labels)s, %(parent_id)s, %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s,
-    %(planning_references)s, %(symbols)s,
-    %(branches)s, %(commits)s)
-ON CONFLICT DO NOTHING
-RETURNING id
+WITH created AS (
+    INSERT INTO tasks.task (id, client_key, title, description, notes, status, priority, labels, parent_id, assignee,
+        due_date, acceptance_criteria, repository, planning_references, symbols, branches, commits)
+    VALUES (coalesce(%(id)s, gen_random_uuid()), %(client_key)s, %(title)s, %(description)s, %(notes)s, %(status)s,
+        %(priority)s, %(labels)s, %(parent_id)s, %(assignee)s, %(due_date)s, %(acceptance_criteria)s, %(repository)s,
+        %(planning_references)s, %(symbols)s, %(branches)s, %(commits)s)
+    ON CONFLICT DO NOTHING
+    RETURNING id, version, updated_at
+)
+INSERT INTO tasks.audit (task_id, version, actor, changes, changed_at)
+SELECT id, version, %(actor)s, %(changes)s, updated_at FROM created
+RETURNING task_id AS id
 """
 
 CREATED_BEFORE = """
@@ -78,23 +84,24 @@ SELECT t.*, t.priority::text AS priority, t.claimed_until > clock_timestamp() AS
 FROM tasks.task AS t WHERE t.id = %(id)s FOR NO KEY UPDATE OF t
 """
 
+# A new version of a task and its entry in the audit.
 UPDATE = """
-UPDATE tasks.task SET version = version + 1, updated_at = clock_timestamp(), title = %(title)s,
-    description = %(description)s, notes = %(notes)s, status = %(status)s, priority = %(priority)s, labels = %(labels)s,
-    parent_id = %(parent_id)s, assignee = %(assignee)s, due_date = %(due_date)s,
-    acceptance_criteria = %(acceptance_criteria)s, repository = %(repository)s,
-    planning_references = %(planning_references)s, symbols = %(symbols)s, branches = %(branches)s,
-    commits = %(commits)s, claimed_by = %(claimed_by)s,
-    claimed_until = CASE WHEN %(claimed_by)s::text IS NULL THEN NULL
-        WHEN %(lease)s::float8 IS NULL THEN claimed_until
-        ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
-    deleted_at = CASE WHEN %(deleted)s THEN coalesce(deleted_at, clock_timestamp()) END
-WHERE id = %(id)s
-"""
-
-RECORD = """
+WITH changed AS (
+    UPDATE tasks.task SET version = version + 1, updated_at = clock_timestamp(), title = %(title)s,
+        description = %(description)s, notes = %(notes)s, status = %(status)s, priority = %(priority)s,
+        labels = %(labels)s, parent_id = %(parent_id)s, assignee = %(assignee)s, due_date = %(due_date)s,
+        acceptance_criteria = %(acceptance_criteria)s, repository = %(repository)s,
+        planning_references = %(planning_references)s, symbols = %(symbols)s, branches = %(branches)s,
+        commits = %(commits)s, claimed_by = %(claimed_by)s,
+        claimed_until = CASE WHEN %(claimed_by)s::text IS NULL THEN NULL
+            WHEN %(lease)s::float8 IS NULL THEN claimed_until
+            ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
+        deleted_at = CASE WHEN %(deleted)s THEN coalesce(deleted_at, clock_timestamp()) END
+    WHERE id = %(id)s
+    RETURNING id, version, updated_at
+)
 INSERT INTO tasks.audit (task_id, version, actor, changes, changed_at)
-SELECT id, version, %(actor)s, %(changes)s, updated_at FROM tasks.task WHERE id = %(id)s
+SELECT id, version, %(actor)s, %(changes)s, updated_at FROM changed
 """
 
 COMMENT = "INSERT INTO tasks.comment (task_id, author, body) VALUES (%(id)s, %(author)s, %(body)s)"
@@ -144,24 +151,38 @@ SELECT count(*) AS total FROM tasks.matching(
     %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
 """
 
-NEWEST = """
-SELECT id FROM tasks.matching(
-    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
-ORDER BY number DESC LIMIT %(limit)s OFFSET %(offset)s
-"""
-
-# Whoever sorts all of them has counted them too.
-URGENT = """
-SELECT id, count(*) OVER () AS total FROM tasks.matching(
-    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
-ORDER BY priority DESC, due_date, number LIMIT %(limit)s OFFSET %(offset)s
-"""
-
-SUMMARIES = """
-SELECT t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
+# What a short listing shows of the task t.
+_SHORT = """t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
     CASE WHEN t.claimed_until > clock_timestamp() THEN t.claimed_by END AS claimed_by,
     tasks.is_open(t.status, t.deleted_at)
-        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked
+        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked"""
+
+# A page and the number of all in one statement. Counting reads an index; a page beyond the end is one row of NULLs.
+NEWEST = f"""
+SELECT counted.total, {_SHORT}
+FROM (
+    SELECT count(*) AS total FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)) AS counted
+LEFT JOIN (
+    SELECT * FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+    ORDER BY number DESC LIMIT %(limit)s OFFSET %(offset)s) AS t ON true
+ORDER BY t.number DESC
+"""
+
+# Whoever goes through all of them in their order has counted them too.
+URGENT = f"""
+SELECT page.total, {_SHORT}
+FROM (
+    SELECT id, count(*) OVER () AS total FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+    ORDER BY priority DESC, due_date, number LIMIT %(limit)s OFFSET %(offset)s) AS page
+JOIN tasks.task AS t USING (id)
+ORDER BY t.priority DESC, t.due_date, t.number
+"""
+
+SUMMARIES = f"""
+SELECT {_SHORT}
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) JOIN tasks.task AS t USING (id)
 ORDER BY wanted.place
 """
@@ -257,8 +278,26 @@ NEXT = "SELECT id FROM tasks.next_ready() AS id WHERE id IS NOT NULL"
 _PLANNED_EACH_TIME = frozenset({COUNT, NEWEST, URGENT, WORDED_MATCHING, NEAREST_MATCHING})
 
 
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """Lend a connection on which each statement stands alone: a transaction would cost two round trips more."""
+    from psycopg.pq import TransactionStatus
+
+    async with database.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            yield connection
+        finally:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                await connection.set_autocommit(False)
+            else:  # lost, or not certain to be clean: the pool makes another
+                await connection.close()
+
+
 async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> list[Row]:
     """Run one of the statements above and return its rows by column name."""
+    from psycopg.rows import dict_row
+
     async with connection.cursor(row_factory=dict_row) as cursor:
         prepare = False if statement in _PLANNED_EACH_TIME else None
         await cursor.execute(statement.encode(), arguments, prepare=prepare)
@@ -271,9 +310,11 @@ async def row(connection: AsyncConnection[TupleRow], statement: str, arguments: 
     return found[0] if found else None
 
 
-async def record(connection: AsyncConnection[TupleRow], task: UUID, actor: str, changes: Mapping[str, Any]) -> None:
-    """Write the change just made to the task into its audit."""
-    await rows(connection, RECORD, {"id": task, "actor": actor, "changes": Jsonb(changes)})
+def as_json(value: Mapping[str, Any]) -> Jsonb:
+    """Return the value as a statement takes it for a column of JSON."""
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value)
 
 
 async def find_missing(connection: AsyncConnection[TupleRow], ids: Sequence[UUID]) -> list[UUID]:

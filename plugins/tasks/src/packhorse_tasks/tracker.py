@@ -53,16 +53,15 @@ class Tracker:
             if draft.linked:
                 await store.rows(connection, store.LOCK_EDGES, {})
             await changes.check_linked(connection, draft)
-            created = await store.row(
-                connection, store.CREATE, {**_NEW, **wanted, "client_key": client_key, "id": task_id}
-            )
+            identity = {"client_key": client_key, "id": task_id, "actor": actor}
+            entry = store.as_json(changes.recorded(_NEW, wanted))
+            created = await store.row(connection, store.CREATE, {**_NEW, **wanted, **identity, "changes": entry})
             if created is None and client_key is None:
                 raise ConflictError(f"Task {task_id} exists already.")
             if created is None:
                 return await self._created_before(connection, str(client_key), wanted["title"])
             task_id = UUID(str(created["id"]))
             await changes.relink(connection, task_id, draft)
-            await store.record(connection, task_id, actor, changes.recorded(_NEW, wanted))
             return await changes.get(connection, task_id)
 
     async def get(self, task_id: UUID) -> Task:
@@ -71,7 +70,7 @@ class Tracker:
         Raises:
             NotFoundError: there is no task of this id.
         """
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             return await changes.get(connection, task_id)
 
     async def find_by_key(self, client_key: str) -> UUID | None:
@@ -87,7 +86,7 @@ class Tracker:
             NotFoundError: no task is meant.
             ConflictError: several are.
         """
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             found = await store.rows(connection, store.FIND, {"prefix": reference.lower().removeprefix("#")})
         if not found:
             raise NotFoundError(f"There is no task {reference}.", remedy="`packhorse tasks list --all` shows all.")
@@ -110,13 +109,16 @@ class Tracker:
         Urgency is priority, then due date, then age.
         """
         ordered = store.URGENT if (wanted.ready if urgent is None else urgent) else store.NEWEST
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             found = await store.rows(connection, ordered, {**wanted.arguments, "limit": limit, "offset": offset})
-            if not found or "total" not in found[0]:
-                total = (await store.rows(connection, store.COUNT, wanted.arguments))[0]["total"]
-            else:
+            if found:
                 total = found[0]["total"]
-            return await _page(connection, [row["id"] for row in found], total, offset=offset, full=full)
+            else:
+                total = (await store.rows(connection, store.COUNT, wanted.arguments))[0]["total"] if offset else 0
+            shown = [row for row in found if row["id"] is not None]
+            if full:
+                shown = await store.rows(connection, store.GET_MANY, {"ids": [row["id"] for row in shown]})
+        return _page(shown, total, offset=offset, full=full)
 
     async def search(
         self,
@@ -129,9 +131,11 @@ class Tracker:
         full: bool = False,
     ) -> TaskList:
         """Return a page of the tasks that match and fit the question, by words and by meaning when `near` is given."""
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             ids = await search(connection, question, wanted, near)
-            return await _page(connection, ids[offset : offset + limit], len(ids), offset=offset, full=full)
+            page = {"ids": ids[offset : offset + limit]}
+            shown = await store.rows(connection, store.GET_MANY if full else store.SUMMARIES, page)
+        return _page(shown, len(ids), offset=offset, full=full)
 
     async def update(self, task_id: UUID, draft: Draft, *, actor: str, expected_version: int | None = None) -> Task:
         """Change the task and record what changed; a change that changes nothing leaves no trace.
@@ -172,7 +176,7 @@ class Tracker:
 
     async def history(self, task_id: UUID, since_version: int = 0) -> Sequence[AuditEntry]:
         """Return who changed what in the task when, oldest first."""
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             return await changes.history(connection, task_id, since_version)
 
     async def _created_before(self, connection: AsyncConnection[TupleRow], client_key: str, title: str) -> Task:
@@ -186,10 +190,7 @@ class Tracker:
         return await changes.get(connection, before["id"])
 
 
-async def _page(
-    connection: AsyncConnection[TupleRow], ids: Sequence[UUID], total: int, *, offset: int, full: bool
-) -> TaskList:
-    found = await store.rows(connection, store.GET_MANY if full else store.SUMMARIES, {"ids": ids})
+def _page(found: list[store.Row], total: int, *, offset: int, full: bool) -> TaskList:
     tasks: list[Task] | list[TaskSummary] = _fitting(found) if full else [_summary(row) for row in found]
     end = offset + len(tasks)
     return TaskList(tasks=tasks, total_count=total, next_offset=end if tasks and end < total else None)
@@ -211,4 +212,4 @@ def _summary(row: store.Row) -> TaskSummary:
         row["priority"] = None
     if row["claimed_by"] == row["assignee"]:
         row["claimed_by"] = None
-    return TaskSummary.model_validate({name: value for name, value in row.items() if value})
+    return TaskSummary.model_validate({name: value for name, value in row.items() if value and name != "total"})

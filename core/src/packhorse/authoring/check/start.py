@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packhorse import deprecations
 from packhorse.authoring.check.finding import Finding
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ HEAVY = frozenset(
 
 def check(target: Target, facts: Facts) -> Iterator[Finding]:
     """Yield what hinders or burdens the start."""
-    path = str(target.base.joinpath(*target.module.split(".")).with_suffix(".py"))
+    path = str(target.module_path)
     if facts.fault:
         remedy = facts.remedy or "Run `packhorse plugins` after installing it to see the same."
         yield Finding("load", "error", facts.fault, remedy, path)
@@ -52,6 +53,9 @@ def check(target: Target, facts: Facts) -> Iterator[Finding]:
             "Start background work in plugin_lifespan, which ends it too.",
             path,
         )
+    for one in deprecations.of(facts.hooks):
+        place = facts.hooks[one.hook]
+        yield Finding("deprecated", "warning", f"It implements what goes: {one}.", one.instead, place.path, place.line)
     if facts.tools and "register_instructions" not in facts.hooks:
         yield Finding(
             "instructions",

@@ -50,6 +50,12 @@ class Target:
         folder = self.base / self.package
         return sorted(folder.rglob("*.py")) if folder.is_dir() else [self.base / f"{self.package}.py"]
 
+    @property
+    def module_path(self) -> Path:
+        """The file of the module that the entry point names."""
+        place = self.base.joinpath(*self.module.split("."))
+        return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
     def line_of(self, text: str) -> int:
         """Return the first line of the metadata file that contains `text`, or 0."""
         if self.metadata_path.suffix != ".toml":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from binascii import Error as BinasciiError
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.secrets.model import Span
@@ -73,12 +72,16 @@ def _find_pair(pattern: re.Pattern[str], text: str, at: int, kind: str) -> Itera
     if match is None:
         return
     encoded = match[1].rstrip("=")
-    try:
-        pair = b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-    except (BinasciiError, ValueError):
-        return
+    whole = encoded[:-1] if len(encoded) % 4 == 1 else encoded
+    pair = b64decode(whole + "=" * (-len(whole) % 4)).decode("utf-8", "replace")
     user, colon, password = pair.partition(":")
-    if colon and user.isprintable() and password.isprintable() and (is_password(password) or is_token(password, 12)):
+    if (
+        colon
+        and "\ufffd" not in pair
+        and user.isprintable()
+        and password.isprintable()
+        and (is_password(password) or is_token(password, 12))
+    ):
         yield Span(*match.span(1), kind)
 
 

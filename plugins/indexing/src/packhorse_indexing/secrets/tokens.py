@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from binascii import Error as BinasciiError
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.secrets.literals import Piece, join, pieces, project
@@ -59,26 +58,27 @@ def encoded_text(text: str, at: int) -> tuple[list[Piece], str]:
     window = text[max(at - _MAX_LINE, 0) : at]
     start = at - len(window) + len(window.rstrip(_ALPHABET))
     match = _BASE64.match(text, start)
-    if match is None:
-        return [], ""
-    lines = [Piece(start, match.end())]
-    if not _decoded(match[0][:_SAMPLE]):
+    lines = [Piece(*match.span())] if match else []
+    if match is None or not _decoded(match[0][:_SAMPLE]):
         return lines, ""
-    while len(lines) < _MAX_LINES and (further := _NEXT_LINE.match(text, lines[-1].end)) is not None:
+    # Padding ends what was encoded at once.
+    while len(lines) < _MAX_LINES and text[lines[-1].end - 1] != "=":
+        further = _NEXT_LINE.match(text, lines[-1].end)
+        if further is None:
+            break
         lines.append(Piece(*further.span(1)))
     for taken in (lines, lines[:1]):
-        inner = _decoded(join(text, taken).rstrip("="))
+        inner = _decoded(join(text, taken))
         if inner:
             return taken, inner
     return lines, ""
 
 
 def _decoded(run: str) -> str:
+    """Return the ASCII text that base64 of either alphabet holds, or nothing when it holds something else."""
+    run = run.rstrip("=").replace("-", "+").replace("_", "/")
     whole = run[:-1] if len(run) % 4 == 1 else run
-    try:
-        decoded = b64decode(whole.replace("-", "+").replace("_", "/") + "=" * (-len(whole) % 4))
-    except (BinasciiError, ValueError):
-        return ""
+    decoded = b64decode(whole + "=" * (-len(whole) % 4))
     if not decoded.isascii() or _CONTROL.search(decoded):
         return ""
     return decoded.decode("ascii")

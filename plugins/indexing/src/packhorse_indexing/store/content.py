@@ -25,12 +25,13 @@ class Signature(NamedTuple):
 
 
 class StoredFile(NamedTuple):
-    """A file as the last run left it; `rebuild`: its blob is to be made anew."""
+    """A file as the last run left it; `rebuild`: its blob is to be made anew; `hash`: its blob's, without signature."""
 
     blob_id: int | None
     skipped: str | None
     signature: Signature
     rebuild: bool
+    hash: bytes | None = None
 
 
 class FileRow(NamedTuple):
@@ -84,7 +85,8 @@ class DefinitionRow(NamedTuple):
 
 
 FILES = """
-SELECT f.path, f.blob_id, f.skipped, f.size, f.mtime_ns, f.ctime_ns, f.inode, coalesce(b.rebuild, false)
+SELECT f.path, f.blob_id, f.skipped, f.size, f.mtime_ns, f.ctime_ns, f.inode, coalesce(b.rebuild, false),
+       CASE WHEN f.mtime_ns IS NULL THEN b.hash END
 FROM indexing.file f LEFT JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
 WHERE f.repository_id = %s
 """
@@ -99,8 +101,8 @@ def files(connection: Connection[Any], repository_id: UUID) -> dict[str, StoredF
 def stored_files(rows: Iterable[tuple[Any, ...]]) -> dict[str, StoredFile]:
     """Return the rows of `FILES` by path."""
     return {
-        path: StoredFile(blob, skipped, Signature(size, mtime, ctime, inode), rebuild)
-        for path, blob, skipped, size, mtime, ctime, inode, rebuild in rows
+        path: StoredFile(blob, skipped, Signature(size, mtime, ctime, inode), rebuild, blob_hash)
+        for path, blob, skipped, size, mtime, ctime, inode, rebuild, blob_hash in rows
     }
 
 

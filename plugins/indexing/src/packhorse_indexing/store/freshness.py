@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
-    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.store.content import Signature, StoredFile
 
 KEPT_JOBS = 50
 """Finished jobs of a repository whose outcome can still be looked up."""
@@ -57,6 +57,23 @@ async def state(connection: AsyncConnection[Any], repository_id: UUID) -> State 
 async def files(connection: AsyncConnection[Any], repository_id: UUID) -> dict[str, StoredFile]:
     """Return the repository's list, by path."""
     return stored_files(await (await connection.execute(FILES, [repository_id], binary=True)).fetchall())
+
+
+async def settle(
+    connection: AsyncConnection[Any], repository_id: UUID, rows: Sequence[tuple[str, int, Signature]]
+) -> None:
+    """Give files (path, blob, signature) that have none the signature with which they were found to be that blob."""
+    paths, blobs, signatures = zip(*rows, strict=True)
+    sizes, mtimes, ctimes, inodes = zip(*signatures, strict=True)
+    await connection.execute(
+        """
+        UPDATE indexing.file f SET size = n.size, mtime_ns = n.mtime_ns, ctime_ns = n.ctime_ns, inode = n.inode
+        FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+             AS n (path, blob_id, size, mtime_ns, ctime_ns, inode)
+        WHERE f.repository_id = %s AND f.path = n.path AND f.blob_id = n.blob_id AND f.mtime_ns IS NULL
+        """,
+        [list(paths), list(blobs), list(sizes), list(mtimes), list(ctimes), list(inodes), repository_id],
+    )
 
 
 async def record_unchanged(
