@@ -20,7 +20,7 @@ def make_corpus(target: Path, files: int, lines: int) -> None:
     """
     paths = sysconfig.get_paths()
     sources = sorted(
-        file
+        (file.relative_to(folder), file)
         for folder in {paths["stdlib"], paths["purelib"]}
         for file in Path(folder).rglob("*")
         if file.suffix in SUFFIXES
@@ -29,9 +29,9 @@ def make_corpus(target: Path, files: int, lines: int) -> None:
         and 0 < file.stat().st_size < LARGEST
     )
     mean = lines / files
-    pools: tuple[list[Path], list[Path]] = ([], [])
-    for source in sources:
-        pools[source.read_bytes().count(b"\n") > mean].append(source)
+    pools: tuple[list[tuple[Path, Path]], list[tuple[Path, Path]]] = ([], [])
+    for name, source in sources:
+        pools[source.read_bytes().count(b"\n") > mean].append((name, source))
     used = [0, 0]
     total = 0
     for number in range(files):
@@ -39,8 +39,8 @@ def make_corpus(target: Path, files: int, lines: int) -> None:
         pool, turn = pools[large], used[large]
         used[large] += 1
         wanted = lines - total - (files - number - 1)  # every later file has a line at least
-        source = pool[turn * _step(len(pool)) % len(pool)]
-        copy = target / f"part{turn // len(pool)}" / source.relative_to(source.anchor)
+        name, source = pool[turn * _step(len(pool)) % len(pool)]
+        copy = target / f"part{turn // len(pool)}" / name
         total += _copy(source, copy, turn // len(pool), wanted, exactly=number == files - 1)
 
 

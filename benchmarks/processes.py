@@ -37,7 +37,7 @@ class Usage:
             self.peak_mb = max(self.peak_mb, sum(map(_pss_kb, self._processes())) // 1024)
 
     def _processes(self) -> list[int]:
-        parents = {int(entry): _parent(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}
+        parents = {int(one.name): _parent(int(one.name)) for one in Path("/proc").iterdir() if one.name.isdigit()}
         ours = {pid for pid in parents if pid == os.getpid() or self._data_dir in _read(pid, "cmdline")}
         while True:
             more = {pid for pid, parent in parents.items() if parent in ours} - ours

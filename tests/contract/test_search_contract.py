@@ -79,7 +79,7 @@ async def test_a_question_finds_the_place_with_every_field_of_the_contract(index
         first = answer["results"][0]
         assert first["file_path"] == "src/net/pool.py"
         assert "acquire_session" in first["content"]
-        assert first["repository"] == "project"
+        assert first["repository"] == str(project)
         assert first["language"] == "python"
         assert first["context_before"] == first["context_after"] == ""
         assert first["tasks"] == []
@@ -168,7 +168,7 @@ async def test_without_a_repository_every_one_is_searched(indexed, make_reposito
     other.write("session.go", "package a\n\nfunc OpenSession() {}\n")
     async with indexed(project, other) as (client, _):
         found = {(result["repository"], result["file_path"]) for result in (await search(client, "session"))["results"]}
-        assert {("project", "src/net/pool.py"), ("other", "session.go")} <= found
+        assert {(str(project), "src/net/pool.py"), (str(other), "session.go")} <= found
 
 
 async def test_context_is_what_was_indexed_though_the_file_changed_since(indexed, make_repository):

@@ -139,10 +139,11 @@ def test_a_request_under_way_is_answered_before_the_end(noisy: RawServer) -> Non
     assert noisy.end(within=20) == 0
 
 
-@pytest.mark.parametrize("tool", ["hang", "wait"])
 @pytest.mark.parametrize(("how", "code"), [("eof", 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_running_tool_does_not_hold_up_the_end(noisy: RawServer, tool: str, how: object, code: int) -> None:
-    noisy.send({"id": 7, "method": "tools/call", "params": {"name": tool, "arguments": {"seconds": 60}}})
+def test_running_tools_do_not_hold_up_the_end(noisy: RawServer, how: object, code: int) -> None:
+    """Neither one that blocks a thread nor one that waits."""
+    for number, tool in enumerate(["hang", "wait"], 7):
+        noisy.send({"id": number, "method": "tools/call", "params": {"name": tool, "arguments": {"seconds": 60}}})
     noisy.request("ping")
     start = time.monotonic()
     if isinstance(how, signal.Signals):

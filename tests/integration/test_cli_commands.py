@@ -240,6 +240,29 @@ def test_config_lists_the_settings_although_one_is_wrong(packhorse: Run) -> None
     assert rows["PACKHORSE_DB_MAX_OVERFLOW"]["value"] == "7"
 
 
+def test_the_env_file_of_the_folder_in_which_a_server_starts_does_not_lead_it_elsewhere(
+    packhorse: Run, tmp_path: Path
+) -> None:
+    """It belongs to the repository, which nobody has vouched for; the prefixed name would win over the environment."""
+    (tmp_path / ".env").write_text("PACKHORSE_DATABASE_URL=postgresql://evil/db\nDATABASE_URL=postgresql://evil/db\n")
+    done = packhorse("serve")
+    assert done.returncode == 1
+    assert "nobody@127.0.0.1:1/nothing" in done.stderr
+    assert "evil" not in done.stderr
+
+
+def test_fastmcp_does_not_read_that_file_either(clean_environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FASTMCP_PORT=666\nFASTMCP_MASK_ERROR_DETAILS=maybe\n")
+    script = (
+        "from packhorse.framework import settle_fastmcp; settle_fastmcp(); import fastmcp; print(fastmcp.settings.port)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=clean_environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().isdigit()
+    assert done.stdout.strip() != "666"
+
+
 @pytest.mark.parametrize("command", ["plugins", "serve"])
 def test_a_wrong_setting_is_one_sentence(packhorse: Run, command: str) -> None:
     done = packhorse(command, DB_POOL_SIZE="many")

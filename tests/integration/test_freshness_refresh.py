@@ -123,7 +123,7 @@ async def test_a_search_brings_a_small_change_up_to_date(indexing: RunningIndex,
     repository = await indexed(indexing, project)
     assert await indexing.index.refresh(repository, PATIENT) == Freshness()
     project.write("src/new.py", "def new():\n    return 1\n")
-    await asyncio.sleep(0.5)  # the last look is taken for granted for ten times as long as it took
+    await asyncio.sleep(0.5)  # a look is taken for granted for a moment
     assert await indexing.index.refresh(repository, PATIENT) == Freshness(updated=True)
     assert "src/new.py" in await paths(indexing, repository)
     assert await indexing.index.refresh(await indexing.index.find(str(project)), PATIENT) in {

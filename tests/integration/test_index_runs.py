@@ -242,6 +242,7 @@ async def test_content_that_comes_back_is_no_orphan(indexing: RunningIndex, proj
     assert await indexing.query("SELECT count(*) FROM indexing.blob WHERE orphaned_at IS NOT NULL") == [(0,)]
 
 
+@pytest.mark.slow
 async def test_many_small_runs_leave_few_segments(indexing: RunningIndex, project: Repository) -> None:
     """Segments are merged, and the chunks of dead content leave them."""
     await chunks_created(indexing, project)

@@ -125,7 +125,7 @@ async def test_what_requires_a_plugin_that_fails_late_goes_with_it(packhorse_set
         assert sorted(host.starting) == ["a", "b"]
         answer = await client.call_tool("use_b", raise_on_error=False)
         assert "could not start" in answer.content[0].text
-        assert "packhorse-b needs packhorse-a, which is failed" in answer.content[0].text
+        assert "packhorse-b needs packhorse-a, which is not loaded: " in answer.content[0].text
     assert {record.status for record in host.records} == {"failed", "incompatible"}
     assert events == []
 

@@ -13,6 +13,7 @@ import pytest
 from packhorse import hookimpl
 from packhorse.errors import InvalidInputError
 from packhorse_indexing.service import Index
+from packhorse_search import present
 from packhorse_search.service import Request, Search
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ async def test_many_repositories_are_summed_up(run, make_repository):
         answer = await search.search(Request("session"))
         assert answer.index == ["Searched 6 repositories, 6 files."]
         assert len({result.repository for result in answer.results}) == 6, "folders of one name are told apart"
+        only = await search.search(Request("session_3", limit=1))
+        assert f"matches, all in {only.results[0].repository}. " in present.text(only)
 
 
 async def test_explanations_come_on_request_only(run, project):

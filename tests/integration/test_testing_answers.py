@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fastmcp import Context
+from fastmcp import Context  # noqa: TC002 - FastMCP reads the annotation of the tool below
 
 from packhorse import hookimpl
 from packhorse.errors import NotFoundError

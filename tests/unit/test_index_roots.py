@@ -42,6 +42,14 @@ def test_what_can_be_no_path_is_refused(text: str) -> None:
         resolve_root(text, ())
 
 
+def test_a_url_and_an_endless_path_are_refused_in_a_few_words() -> None:
+    with pytest.raises(InvalidInputError, match=r"^file:///tmp/x is a URL\. Give the absolute path"):
+        resolve_root("file:///tmp/x", [])
+    with pytest.raises(InvalidInputError) as caught:
+        resolve_root("/" + "x" * 5000, [])
+    assert str(caught.value) == "The path is longer than 2000 bytes."
+
+
 def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         resolve_root(str(tmp_path / "none"), ())

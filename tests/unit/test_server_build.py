@@ -90,7 +90,7 @@ def test_importing_the_host_imports_no_heavy_module() -> None:
 
 
 def test_instructions_are_composed_within_their_limit(object_host: Callable[..., PluginHost]) -> None:
-    """Short ones stay whole, long ones end with a sentence, one that fails is left out."""
+    """Short ones stay whole, long ones end with a sentence, one that fails or hides characters is left out."""
 
     class Short(Plugin):
         @hookimpl
@@ -107,12 +107,18 @@ def test_instructions_are_composed_within_their_limit(object_host: Callable[...,
         def register_instructions(self):
             raise SystemExit(1)
 
-    host = object_host(Long(), Raises(), Short())
+    class Hides(Plugin):
+        @hookimpl
+        def register_instructions(self):
+            return "Use hides.\u200b"
+
+    host = object_host(Long(), Raises(), Short(), Hides())
     text = build_server(host).instructions or ""
+    assert "Use hides." not in text
     assert "Use short for short things." in text
     assert 1500 < len(text) <= LONGEST_INSTRUCTIONS
     assert text.count("sentence of the long one.") == text.count("This is a sentence")
-    assert host.loaded == ["long", "raises", "short"]
+    assert host.loaded == ["hides", "long", "raises", "short"]
 
 
 def test_text_is_shortened_at_a_sentence_or_else_a_word() -> None:

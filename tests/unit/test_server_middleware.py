@@ -88,11 +88,13 @@ def server(metrics: Metrics) -> FastMCP:
         exact: bool = False,
         ratio: Annotated[float, Field(gt=0)] = 1.0,
         paths: Annotated[list[str], Field(max_length=3)] = [],  # noqa: B006 - never changed
+        labels: list[str] | None = None,
+        status: Literal["open", "done"] | None = None,
         inner: Inner | None = None,
         commit: Annotated[str | None, Field(pattern="^[0-9a-f]{40}$")] = None,
     ) -> str:
         """Search."""
-        return f"{query}{limit}{repository_id}{colour}{mode}{exact}{ratio}{paths}{inner}{commit}"
+        return f"{query}{limit}{repository_id}{colour}{mode}{exact}{ratio}{paths}{labels}{status}{inner}{commit}"
 
     @mcp.tool(timeout=0.05)
     async def slow() -> None:
@@ -212,6 +214,9 @@ async def test_fastmcps_own_errors_pass(server: FastMCP) -> None:
         ({"query": "x", "ratio": "much"}, 'ratio must be a number, got "much".'),
         ({"query": "x", "paths": ["a"] * 4}, "paths must be a list of at most 3 items, got a list of 4 items."),
         ({"query": "x", "paths": {"a": 1}}, 'paths must be a list of at most 3 items, got {"a": 1}.'),
+        ({"query": "x", "labels": "a"}, 'labels must be a list, got "a".'),
+        ({"query": "x", "labels": ["a", 7]}, "labels: must be a valid string at 1, got 7."),
+        ({"query": "x", "status": "odd"}, 'status must be one of "open", "done", got "odd".'),
         ({"query": "x", "paths": ["a", 7]}, "paths: must be a valid string at 1, got 7."),
         ({"query": "x", "inner": {"size": 0}}, "inner: must be greater than or equal to 1 at size, got 0."),
         ({"query": "x", "commit": "7"}, 'commit must be text matching ^[0-9a-f]{40}$, got "7".'),

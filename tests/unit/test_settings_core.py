@@ -121,6 +121,12 @@ def test_a_home_folder_is_expanded() -> None:
     assert load_settings(variables(PACKHORSE_DATA_DIR="~/packs")).data_dir == Path.home() / "packs"
 
 
+def test_a_data_folder_that_is_a_file_or_lies_below_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    for folder in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "data"):
+        assert f"{tmp_path / 'notes.txt'} is a file; name a folder" in refusal(PACKHORSE_DATA_DIR=str(folder))
+
+
 def test_a_relative_path_is_refused_and_its_absolute_form_shown() -> None:
     message = refusal(PACKHORSE_DATA_DIR="some/folder")
     assert "PACKHORSE_DATA_DIR is 'some/folder'" in message

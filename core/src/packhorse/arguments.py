@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 MOST_SENTENCES = 5
 LONGEST_VALUE = 60
 LONGEST_LIST = 3  # items that are shown; of a longer list only their number
+# How pydantic names the branch of a union that it tried: `list[str]`, `literal['a','b']`, `constrained-str`, `uuid`.
+_BRANCH = re.compile(
+    r"[a-z]+\[.*|(function|is|constrained|nullable|lax|json)-.*|str|int|float|bool|none|uuid|list|dict", re.DOTALL
+)
 _TYPES = {"string": "text", "integer": "an integer", "number": "a number", "boolean": "true or false"}
 
 
@@ -27,7 +32,11 @@ def sentences(error: ValidationError, schema: Mapping[str, Any]) -> str:
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=False):
         # The branches of a union complain one by one about the same argument: the first stands for all.
-        path = [str(part) for part in detail["loc"]]
+        path = [
+            str(part)
+            for depth, part in enumerate(detail["loc"])
+            if not depth or not isinstance(part, str) or not _BRANCH.fullmatch(part)
+        ]
         found.setdefault(path[0] if path else "", _sentence(path, detail, properties))
     shown = list(found.values())[:MOST_SENTENCES]
     if len(found) > MOST_SENTENCES:
@@ -45,9 +54,7 @@ def _sentence(path: list[str], detail: ErrorDetails, properties: Mapping[str, An
         return f"{name} is required{f': {allowed}' if allowed else ''}."
     given = _given(detail["input"])
     if len(path) > 1:
-        within = ".".join(
-            printable(part, LONGEST_VALUE) for part in path[1:] if not part.startswith(("function", "is-"))
-        )
+        within = ".".join(printable(part, LONGEST_VALUE) for part in path[1:])
         return f"{name}: {_problem(detail)} at {within}, got {given}."
     return f"{name} must be {allowed}, got {given}." if allowed else f"{name}: {_problem(detail)}, got {given}."
 

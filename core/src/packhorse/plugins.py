@@ -229,7 +229,7 @@ class PluginHost:
     def _drop_dependents(self, candidate: Candidate, record: PluginRecord) -> None:
         for other in list(self._candidates.values()):
             if other.name in self._candidates and candidate.key in required(other) - {other.key}:
-                reason = f"{other.distribution} needs {record.distribution}, which is {record.status}."
+                reason = f"{other.distribution} needs {record.distribution}, which is not loaded: {record.error}"
                 self._drop_one(other.name, Fault("incompatible", reason, record.remedy))
 
     def on_drop(self, name: str, take_back: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 import packhorse
+from packhorse.descriptions import hidden
 from packhorse.framework import settle_fastmcp
 from packhorse.isolation import PluginCrash
 from packhorse.lifespan import PATIENCE, log_start
@@ -142,7 +143,7 @@ def instructions(host: PluginHost) -> str:
         if host.implements(name, "register_instructions"):
             try:
                 texts = host.call_plugin(name, "register_instructions")
-                offered[name] = " ".join(" ".join(str(text).split()) for text in texts)
+                offered[name] = _visible(name, " ".join(" ".join(str(text).split()) for text in texts))
             except PluginCrash as crash:
                 logger.opt(exception=crash.cause).error("register_instructions of {} failed: {}", name, crash)
     room = LONGEST_INSTRUCTIONS - len(ABOUT) - len(offered)
@@ -155,6 +156,13 @@ def instructions(host: PluginHost) -> str:
         room -= len(part)
         offered[name] = part
     return " ".join([*parts, *(text for text in offered.values() if text)])
+
+
+def _visible(plugin: str, text: str) -> str:
+    found = hidden(text)
+    if found:
+        logger.error("The instructions of {} hide characters and are left out: {}", plugin, ", ".join(found))
+    return "" if found else text
 
 
 def _length(entry: tuple[str, str]) -> int:

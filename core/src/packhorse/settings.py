@@ -39,6 +39,13 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+def _no_file(path: Path) -> Path:
+    for part in (path, *path.parents):
+        if part.is_file():
+            raise ValueError(f"{part} is a file; name a folder, which is made when it does not exist")
+    return path
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -113,7 +120,7 @@ class CoreSettings(VariableSettings):
     )
     may_be_empty: ClassVar[frozenset[str]] = frozenset({"plugins", "block"})
 
-    data_dir: AbsolutePath = Field(
+    data_dir: Annotated[AbsolutePath, AfterValidator(_no_file)] = Field(
         default_factory=lambda: user_data_path("packhorse"),
         description="the folder of the embedded database and of the logs",
     )

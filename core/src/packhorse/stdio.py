@@ -148,6 +148,11 @@ async def serve(mcp: FastMCP, channel: Channel) -> int:
             await session
         except asyncio.CancelledError:
             logger.info("the server was told to stop")
+        except Exception:
+            if not stop.is_set():
+                raise
+            # A session that is cancelled amid its first messages trips over its own closed streams.
+            logger.opt(exception=True).debug("the session ended with an error while stopping")
     finally:
         stopping.cancel()
         loop.remove_signal_handler(signal.SIGTERM)

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
+    from rich.text import Text
 
     from packhorse.control.gate import Gate, Off
     from packhorse.plugins import PluginHost
     from packhorse.records import PluginRecord
 
 COLOURS = {"ok": "green", "loaded": "green", "warning": "yellow", "blocked": "yellow", "isolated": "green"}
+ROOMY = 100  # columns for the table with all of its columns
 WIDEST = 120  # columns of the lists below the table, where there is no terminal
 
 
@@ -99,31 +101,36 @@ def show(listed: list[Entry]) -> None:
     if not listed:
         console.print("No plugins are installed. Install one, such as: pip install packhorse-indexing")
         return
-    with_health = any(entry.health for entry in listed)
-    health = ["Health"] if with_health else []
-    headings = ["Plugin", "Version", "Status", *health, "Tools", "Tokens", "Import", "Start", "From"]
-    table = terminal.table(*headings)
+    columns = ["Plugin", "Version", "Status", "Health", "Tools", "Tokens", "Import", "Start", "From"]
+    if not any(entry.health for entry in listed):
+        columns.remove("Health")
+    elif console.is_terminal and console.width < ROOMY:
+        columns.remove("Import")
+    table = terminal.table(*columns)
     for entry in listed:
-        record, off = entry.record, len(entry.off)
-        count = f"{len(record.tools) - off} of {len(record.tools)}" if off else str(len(record.tools) or "-")
-        row = [
-            terminal.safe(record.name, style="bold"),
-            terminal.safe(record.version),
-            terminal.safe(entry.status, style=COLOURS.get(entry.status, "red")),
-            terminal.safe(count),
-            terminal.safe(f"{entry.tokens:,}" if entry.costs else "-"),
-            terminal.safe(f"{record.import_seconds * 1000:.0f} ms" if record.seconds else "-"),
-            terminal.safe(f"{record.seconds * 1000:.0f} ms" if record.seconds else "-"),
-            terminal.safe(entry.origin.kind),
-        ]
-        if with_health:
-            row.insert(3, terminal.safe(entry.health or "-", style=COLOURS.get(entry.health, "red")))
-        table.add_row(*row)
+        cells = _cells(entry)
+        table.add_row(*(cells[column] for column in columns))
     terminal.print_table(table)
     total = sum(entry.tokens for entry in listed)
     console.print(f"\nAll schemas together take about {total:,} tokens of every conversation.", soft_wrap=True)
     for entry in listed:
         _details(console, entry)
+
+
+def _cells(entry: Entry) -> dict[str, Text]:
+    record, off = entry.record, len(entry.off)
+    count = f"{len(record.tools) - off} of {len(record.tools)}" if off else str(len(record.tools) or "-")
+    return {
+        "Plugin": terminal.safe(record.name, style="bold"),
+        "Version": terminal.safe(record.version),
+        "Status": terminal.safe(entry.status, style=COLOURS.get(entry.status, "red")),
+        "Health": terminal.safe(entry.health or "-", style=COLOURS.get(entry.health, "red")),
+        "Tools": terminal.safe(count),
+        "Tokens": terminal.safe(f"{entry.tokens:,}" if entry.costs else "-"),
+        "Import": terminal.safe(f"{record.import_seconds * 1000:.0f} ms" if record.seconds else "-"),
+        "Start": terminal.safe(f"{record.seconds * 1000:.0f} ms" if record.seconds else "-"),
+        "From": terminal.safe(entry.origin.kind),
+    }
 
 
 def _details(console: Console, entry: Entry) -> None:

@@ -112,7 +112,9 @@ def _woven(parts: list[Part], prepared: list[Prepared], step: int) -> NDArray[np
     for number, one in enumerate(prepared):
         start = places[number % step]
         places[number % step] = start + len(one.chunks)
-        rows.append(parts[number % step][1][start : start + len(one.chunks)])
+        vectors = parts[number % step][1][start : start + len(one.chunks)]
+        if len(vectors):
+            rows.append(vectors)
     return np.concatenate(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from packhorse_indexing.models import Repository
     from packhorse_indexing.scan import Head
 
-REST = 10.0
+REST = 5.0
 """A folder is not looked at again for so many times as long as the last look took …"""
 
-LONGEST_REST, WATCHED_REST = 3.0, 30.0
+LONGEST_REST, WATCHED_REST = 1.5, 30.0
 """… and no longer than this, in seconds; the second when a watcher tells of changes."""
 
 

@@ -70,6 +70,12 @@ def absolute(text: str) -> Path:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidInputError("The path is not valid Unicode.") from None
+    if len(os.fsencode(text)) > MAX_PATH:
+        raise InvalidInputError(f"The path is longer than {MAX_PATH} bytes.")
+    if "://" in text:
+        raise InvalidInputError(
+            f"{text} is a URL.", remedy="Give the absolute path of a folder on the server's machine."
+        )
     path = Path(text)
     if text.startswith("~"):
         raise InvalidInputError(f"{text} is not absolute.", remedy=f"Did you mean {path.expanduser()}?")

@@ -160,6 +160,15 @@ class Index:
             repository = await self.find(str(result.repository_id))
         return repository
 
+    def allowed_folder(self, path: str) -> str:
+        """Return the real path of a folder that may be indexed; for plugins that let a client name a folder.
+
+        Raises:
+            InvalidInputError: it is not absolute, not a folder, or not allowed.
+            NotFoundError: it does not exist.
+        """
+        return resolve_root(path, self._settings.allowed_roots)
+
     async def refresh(self, repository: Repository, budget_seconds: float = 0.15) -> Freshness:
         """Bring a small change of a repository into its index before a search answers from it.
 

@@ -18,8 +18,8 @@ class TaskLink(BaseModel):
 class SearchResult(BaseModel):
     """A place in the code.
 
-    `start_line` and `end_line` are those of `content`, 1-based and inclusive. `repository` is the name of the
-    repository's folder, or its path where two have the same name.
+    `start_line` and `end_line` are those of `content`, 1-based and inclusive. `repository` is the absolute path of the
+    repository's folder, below which `file_path` lies.
     """
 
     chunk_id: str

@@ -79,7 +79,7 @@ async def results(
         answer.append(
             SearchResult(
                 chunk_id=str(chunk_uuid(*candidate.key)),
-                repository=shown(where.name_of(repository)),
+                repository=shown(repository.path),
                 file_path=shown(candidate.file.path),
                 start_line=cut.start_line,
                 end_line=cut.end_line,

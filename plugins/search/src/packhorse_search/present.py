@@ -23,8 +23,15 @@ def _head(answer: SearchAnswer) -> str:
     if not answer.results:
         first = "No match. Try other words, a symbol's name, or fewer filters."
     else:
-        first = f"{len(answer.results)} of {answer.total_count} matches. {NOTICE}"
+        first = f"{len(answer.results)} of {answer.total_count} matches{_everywhere(answer)}. {NOTICE}"
     return "\n".join([first, *answer.index, *(f"Warning: {warning}" for warning in answer.warnings)])
+
+
+def _everywhere(answer: SearchAnswer) -> str:
+    """Name the one repository that all results are in, unless what was searched names it already."""
+    [first, *others] = {result.repository for result in answer.results}
+    known = others or any(note.startswith(f"{first}: ") for note in answer.index)
+    return "" if known else f", all in {first}"
 
 
 def _result(number: int, result: SearchResult, several: bool) -> str:

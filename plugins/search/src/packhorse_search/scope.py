@@ -43,11 +43,6 @@ class Scope:
         """How many files the index of these repositories lists."""
         return sum(coverage.files_indexed for coverage in self.coverage.values())
 
-    def name_of(self, repository: Repository) -> str:
-        """Return the name of a repository's folder, or its path where another one has the same name."""
-        alike = [other for other in self.repositories if other.name == repository.name]
-        return repository.name if len(alike) == 1 else repository.path
-
     def notes(self) -> list[str]:
         """Say what was searched and as of when."""
         if len(self.repositories) > _NAMED:

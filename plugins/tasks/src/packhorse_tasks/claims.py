@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
-LEASE = 1_800
-"""Seconds that a claim lasts unless the caller says otherwise."""
-LONGEST_LEASE = 86_400
+    from packhorse_tasks.settings import TasksSettings
 
 
-def checked_lease(seconds: int) -> int:
-    """Return the lease in seconds; 0 stands for releasing the claim.
+def checked_lease(seconds: int | None, settings: TasksSettings) -> int:
+    """Return the lease in seconds, the usual one for None; 0 stands for releasing the claim.
 
     Raises:
-        InvalidInputError: it is negative or longer than a day.
+        InvalidInputError: it is negative or longer than the settings allow.
     """
-    if not 0 <= seconds <= LONGEST_LEASE:
+    if seconds is None:
+        return settings.lease_seconds
+    if not 0 <= seconds <= settings.max_lease_seconds:
         raise InvalidInputError(
-            f"lease_seconds {seconds} is not between 0, which releases the claim, and {LONGEST_LEASE}.",
+            f"lease_seconds {seconds} is not between 0, which releases the claim, and {settings.max_lease_seconds}.",
+            remedy="Claim it again before the lease ends to extend it; PACKHORSE_TASKS_MAX_LEASE_SECONDS is the limit.",
             field="lease_seconds",
         )
     return seconds

@@ -14,6 +14,7 @@ from packhorse_tasks import claims, repositories, validation
 from packhorse_tasks.commands import Json, Reference, change, show_one
 from packhorse_tasks.drafts import draft
 from packhorse_tasks.models import Priority
+from packhorse_tasks.settings import TasksSettings
 from packhorse_tasks.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _register_progress(tasks: App, context: PluginContext) -> None:
         task: Annotated[str | None, Parameter(help="Which; by default the most urgent that is ready.")] = None,
         *,
         assignee: Annotated[str | None, Parameter(name=["--as", "--assignee"], help="By default you.")] = None,
-        lease: Annotated[int, Parameter(help="Seconds; 0 gives the task back.")] = claims.LEASE,
+        lease: Annotated[int | None, Parameter(help="Seconds; 0 gives the task back.")] = None,
         json: Json = False,
     ) -> None:
         """Take a task to work on, so that nobody else does."""
@@ -130,7 +131,8 @@ def _register_progress(tasks: App, context: PluginContext) -> None:
             tracker = Tracker(context.database)
             found = None if task is None else await tracker.resolve(task)
             holder = validation.line("assignee", assignee or person())
-            return await tracker.claim(found, holder, lease=claims.checked_lease(lease))
+            seconds = claims.checked_lease(lease, context.settings(TasksSettings))
+            return await tracker.claim(found, holder, lease=seconds)
 
         show_one(context.run(main), json=json)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packhorse import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from importlib.resources.abc import Traversable
 
@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
+    from packhorse.health import HealthCheck
+    from packhorse_tasks.settings import TasksSettings
 
 # The hook of the search plugin carries no context, so the running ones are kept here; there is one in a real process.
 _contexts: list[PluginContext] = []
+
+
+@hookimpl
+def register_settings() -> type[TasksSettings]:
+    """Return the settings class."""
+    from packhorse_tasks.settings import TasksSettings
+
+    return TasksSettings
 
 
 @hookimpl
@@ -58,6 +68,14 @@ def register_commands(app: App, context: PluginContext) -> None:
 def plugin_lifespan(context: PluginContext) -> AbstractAsyncContextManager[None]:
     """Keep the tasks' vectors up to date, and answer `task_links`, while the database is open."""
     return _running(context)
+
+
+@hookimpl
+def check_health(context: PluginContext) -> Iterable[HealthCheck]:
+    """Return the checks of the tracker and of tasks that wait to be found by meaning."""
+    from packhorse_tasks.checks import health_checks
+
+    return health_checks(context)
 
 
 @asynccontextmanager

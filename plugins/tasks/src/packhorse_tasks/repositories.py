@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packhorse.errors import InvalidInputError, NotFoundError
+from packhorse.errors import InvalidInputError, NotFoundError, PackhorseError
 from packhorse_tasks.validation import quoted, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packhorse.context import PluginContext
 
 _HASH = re.compile(r"[0-9a-f]{40}")
 _REFERENCE = re.compile(r"ref: (refs/[^\x00-\x20\x7f~^:?*\[\\]+)")
@@ -52,6 +54,33 @@ def resolve_repository(path: str) -> Path:
     except (OSError, ValueError):
         pass
     raise NotFoundError(f"repo_path {quoted(path)} is no folder.")
+
+
+def confined(context: PluginContext, path: str) -> str:
+    """Return the real path of a folder that a client may name.
+
+    Where the indexing plugin runs, its rules hold for tasks too: the configured roots, or else no folder of the system,
+    of credentials or of another user. Where it does not, any folder is taken; nothing but names is read of it.
+
+    Raises:
+        InvalidInputError: the path is not absolute, or not allowed.
+        NotFoundError: there is no such folder.
+    """
+    folder = str(resolve_repository(path))
+    try:
+        from packhorse_indexing.service import Index
+    except ImportError:
+        return folder
+    index = context.find_service(Index)
+    return folder if index is None else index.allowed_folder(folder)
+
+
+def missing_in_confines(context: PluginContext, repository: str, references: Sequence[str]) -> list[str]:
+    """Return the missing references as below, and none for a folder that may not be looked at, or not any more."""
+    try:
+        return missing_references(confined(context, repository), references)
+    except PackhorseError:
+        return []
 
 
 def missing_references(repository: str, references: Sequence[str]) -> list[str]:

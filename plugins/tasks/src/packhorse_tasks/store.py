@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
     from psycopg.types.json import Jsonb
 
-    from packhorse.database.pool import Database
-
 Row = dict[str, Any]
+
+
+class Lender(Protocol):
+    """What lends connections, one transaction or one step of it each."""
+
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]:
+        """Lend one; what was done with it holds when the block ends, and not when it raises."""
+        ...
+
 
 # A whole task; of its comments the last 20, whose number is told, and of its status changes the last 1,000.
 TASK = """
@@ -152,14 +160,15 @@ SELECT count(*) AS total FROM tasks.matching(
 """
 
 # What a short listing shows of the task t.
-_SHORT = """t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
+_SHORT = """
+SELECT t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
     CASE WHEN t.claimed_until > clock_timestamp() THEN t.claimed_by END AS claimed_by,
     tasks.is_open(t.status, t.deleted_at)
-        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked"""
+        AND EXISTS (SELECT FROM tasks.dependency AS d WHERE d.task_id = t.id AND d.open) AS blocked
+"""
 
 # A page and the number of all in one statement. Counting reads an index; a page beyond the end is one row of NULLs.
-NEWEST = f"""
-SELECT counted.total, {_SHORT}
+_NEWEST_PAGE = """, counted.total
 FROM (
     SELECT count(*) AS total FROM tasks.matching(
         %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)) AS counted
@@ -169,10 +178,10 @@ LEFT JOIN (
     ORDER BY number DESC LIMIT %(limit)s OFFSET %(offset)s) AS t ON true
 ORDER BY t.number DESC
 """
+NEWEST = _SHORT + _NEWEST_PAGE
 
 # Whoever goes through all of them in their order has counted them too.
-URGENT = f"""
-SELECT page.total, {_SHORT}
+_URGENT_PAGE = """, page.total
 FROM (
     SELECT id, count(*) OVER () AS total FROM tasks.matching(
         %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
@@ -180,12 +189,15 @@ FROM (
 JOIN tasks.task AS t USING (id)
 ORDER BY t.priority DESC, t.due_date, t.number
 """
+URGENT = _SHORT + _URGENT_PAGE
 
-SUMMARIES = f"""
-SELECT {_SHORT}
+SUMMARIES = (
+    _SHORT
+    + """
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) JOIN tasks.task AS t USING (id)
 ORDER BY wanted.place
 """
+)
 
 LEXEMES = "SELECT query::text, tasks FROM tasks.question_lexemes(%(question)s)"
 
@@ -274,16 +286,31 @@ UPDATE tasks.task SET claimed_until = clock_timestamp() + make_interval(secs => 
 
 NEXT = "SELECT id FROM tasks.next_ready() AS id WHERE id IS NOT NULL"
 
+HEALTH = """
+SELECT count(*) AS open, count(*) FILTER (WHERE claimed_until > clock_timestamp()) AS claimed,
+    count(*) FILTER (WHERE claimed_until <= clock_timestamp()) AS lapsed
+FROM tasks.task WHERE deleted_at IS NULL AND status <> 'complete'
+"""
+
+WAITING = """
+SELECT count(*) AS waiting,
+    count(*) FILTER (WHERE updated_at < clock_timestamp() - make_interval(secs => %(patience)s::float8)) AS late
+FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL
+"""
+
 # Statements whose best plan depends on which of their filters are given; a prepared one would get a plan for all.
 _PLANNED_EACH_TIME = frozenset({COUNT, NEWEST, URGENT, WORDED_MATCHING, NEAREST_MATCHING})
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[AsyncConnection[TupleRow]]:
+async def reading(database: Lender) -> AsyncIterator[AsyncConnection[TupleRow]]:
     """Lend a connection on which each statement stands alone: a transaction would cost two round trips more."""
     from psycopg.pq import TransactionStatus
 
     async with database.connection() as connection:
+        if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # a step of a larger transaction
+            yield connection
+            return
         await connection.set_autocommit(True)
         try:
             yield connection

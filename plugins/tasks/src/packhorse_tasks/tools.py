@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio.to_thread
@@ -16,6 +17,7 @@ from packhorse_tasks import claims, links, meaning, repositories, validation
 from packhorse_tasks.drafts import draft
 from packhorse_tasks.models import Priority, Status
 from packhorse_tasks.search import Filter
+from packhorse_tasks.settings import TasksSettings
 from packhorse_tasks.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -46,18 +48,20 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
     _add(mcp, tools.get_task, _TASK_SCHEMA, {"readOnlyHint": True})
     _add(mcp, tools.list_tasks, _LIST_SCHEMA, {"readOnlyHint": True})
     _add(mcp, tools.update_task, _TASK_SCHEMA, {"destructiveHint": False})
-    _add(mcp, tools.claim_task, _TASK_SCHEMA, {"destructiveHint": False})
+    claim = _add(mcp, tools.claim_task, _TASK_SCHEMA, {"destructiveHint": False})
+    claim.parameters["properties"]["lease_seconds"]["default"] = context.settings(TasksSettings).lease_seconds
 
 
 def _add(
     mcp: FastMCP, function: Callable[..., Any], output_schema: dict[str, Any], annotations: dict[str, Any]
-) -> None:
+) -> Tool:
     tool = Tool.from_function(function, output_schema=output_schema, annotations=ToolAnnotations(**annotations))
     tool.parameters.pop("additionalProperties", None)
     for parameter in tool.parameters["properties"].values():
         if not parameter.get("default", ...):
             del parameter["default"]
     mcp.add_tool(tool)
+    return tool
 
 
 class TaskTools:
@@ -94,7 +98,7 @@ class TaskTools:
             title=title, description=description, notes=notes, planning_references=planning_references,
             priority=priority, labels=labels, parent_id=parent_id, depends_on=depends_on, assignee=assignee,
             due_date=due_date, acceptance_criteria=acceptance_criteria, symbols=symbols,
-            repository=await _repository(repo_path),
+            repository=await self._repository(repo_path),
         )  # fmt: skip
         key = None if client_key is None else validation.line("client_key", client_key)
         return await self._shown(await self._tracker.create(wanted, actor=_actor(actor), client_key=key))
@@ -174,7 +178,7 @@ class TaskTools:
         """Change the given fields; lists are replaced, "" or [] empties."""
         tracker = self._tracker
         identifier = validation.identifier("task_id", task_id)
-        repository = await _repository(repo_path)
+        repository = await self._repository(repo_path)
         branches, commits = [branch] if branch is not None else [], [commit] if commit is not None else []
         if read_head:
             head = await self._head(tracker, identifier, repository)
@@ -194,11 +198,11 @@ class TaskTools:
         self,
         assignee: Annotated[str, Field(description="Who you are, unlike any other agent")],
         task_id: Annotated[Text, Field(description="Left out: the most urgent ready one")] = None,
-        lease_seconds: Annotated[int, Field(description="Claim again to extend; 0 releases")] = claims.LEASE,
+        lease_seconds: Annotated[Number, Field(description="Claim again to extend; 0 releases")] = None,
     ) -> dict[str, Any]:
         """Take a task to work on; fails if another holds it."""
         holder = validation.line("assignee", assignee)
-        lease = claims.checked_lease(lease_seconds)
+        lease = claims.checked_lease(lease_seconds, self._context.settings(TasksSettings))
         identifier = None if task_id is None else validation.identifier("task_id", task_id)
         if identifier is None and not lease:
             raise InvalidInputError("Releasing a claim needs the task_id.", field="task_id")
@@ -210,13 +214,19 @@ class TaskTools:
             raise InvalidInputError(
                 "read_head needs to know the repository.", remedy="Give repo_path, its absolute path."
             )
-        return await anyio.to_thread.run_sync(repositories.read_head, repositories.resolve_repository(path))
+        folder = await anyio.to_thread.run_sync(repositories.confined, self._context, path)
+        return await anyio.to_thread.run_sync(repositories.read_head, Path(folder))
+
+    async def _repository(self, path: str | None) -> str | None:
+        if not path:
+            return path
+        return await anyio.to_thread.run_sync(repositories.confined, self._context, path)
 
     async def _shown(self, task: Task) -> dict[str, Any]:
         shown = task.shown()
         if task.repository and task.planning_references:
             shown["missing_references"] = await anyio.to_thread.run_sync(
-                repositories.missing_references, task.repository, task.planning_references
+                repositories.missing_in_confines, self._context, task.repository, task.planning_references
             )
         return shown
 
@@ -230,12 +240,6 @@ def _listed(page: TaskList, note: str | None) -> dict[str, Any]:
 
 def _given(value: str | None) -> list[str]:
     return [] if value is None else [value]
-
-
-async def _repository(path: str | None) -> str | None:
-    if not path:
-        return path
-    return str(await anyio.to_thread.run_sync(repositories.resolve_repository, path))
 
 
 def _actor(actor: str | None) -> str:

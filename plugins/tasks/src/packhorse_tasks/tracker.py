@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,9 +10,10 @@ from packhorse.errors import ConflictError, NotFoundError
 from packhorse_tasks import changes, claims, store
 from packhorse_tasks.models import AuditEntry, Task, TaskList, TaskSummary
 from packhorse_tasks.search import search
+from packhorse_tasks.settings import LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
@@ -36,7 +38,7 @@ _NEW: dict[str, Any] = {
 class Tracker:
     """The tasks in the database; safe to share among any number of callers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: store.Lender) -> None:
         self._database = database
 
     async def create(
@@ -75,7 +77,7 @@ class Tracker:
 
     async def find_by_key(self, client_key: str) -> UUID | None:
         """Return the id of the task that was created with this client key, if any."""
-        async with self._database.connection() as connection:
+        async with store.reading(self._database) as connection:
             found = await store.row(connection, store.CREATED_BEFORE, {"client_key": client_key})
         return None if found is None else UUID(str(found["id"]))
 
@@ -158,7 +160,7 @@ class Tracker:
                 await changes.relink(connection, task_id, draft)
             return await changes.get(connection, task_id)
 
-    async def claim(self, task_id: UUID | None, assignee: str, *, lease: int = claims.LEASE) -> Task:
+    async def claim(self, task_id: UUID | None, assignee: str, *, lease: int = LEASE) -> Task:
         """Claim the task for `lease` seconds, the next ready one when none is named; 0 seconds release it.
 
         Raises:
@@ -188,6 +190,30 @@ class Tracker:
                 remedy="Use a key of its own for each task.",
             )
         return await changes.get(connection, before["id"])
+
+
+class _Joined:
+    """The connection of a transaction that is under way, lent for one step of it at a time."""
+
+    def __init__(self, connection: AsyncConnection[TupleRow]) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        async with self._connection.transaction():
+            yield self._connection
+
+
+@asynccontextmanager
+async def in_one_transaction(database: Database, *, deadline: float) -> AsyncIterator[Tracker]:
+    """Yield a tracker whose calls are one transaction of at most `deadline` seconds: all of them hold, or none.
+
+    A call that fails undoes only itself; the others hold if its error is caught inside. Nobody else connects tasks
+    meanwhile.
+    """
+    async with database.connection(deadline=deadline) as connection:
+        await store.rows(connection, store.LOCK_EDGES, {})
+        yield Tracker(_Joined(connection))
 
 
 def _page(found: list[store.Row], total: int, *, offset: int, full: bool) -> TaskList:

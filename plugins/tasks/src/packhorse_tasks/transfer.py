@@ -17,7 +17,7 @@ from packhorse_tasks.drafts import Draft, draft
 from packhorse_tasks.formats import Portable, backlog, jsonl, markdown, read_text, taskmaster
 from packhorse_tasks.models import Task
 from packhorse_tasks.search import Filter
-from packhorse_tasks.tracker import PAGE, Tracker
+from packhorse_tasks.tracker import PAGE, Tracker, in_one_transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from packhorse.context import PluginContext
+
+IMPORT_SECONDS = 600.0
+"""How long an import may take. It is one transaction; nobody else connects tasks meanwhile."""
 
 Source = Literal["jsonl", "markdown", "taskmaster", "backlog"]
 Origin = Annotated[Path, Parameter(help="A .jsonl or .md file, a tasks.json, or a folder of Backlog.md.")]
@@ -56,7 +59,8 @@ def register(tasks: App, context: PluginContext) -> None:
         folder = str(repositories.resolve_repository(str(repo.expanduser().absolute()))) if repo else None
 
         async def main() -> tuple[int, int]:
-            return await store_all(Tracker(context.database), found, scope(kind, path), folder, actor=person())
+            async with in_one_transaction(context.database, deadline=IMPORT_SECONDS) as tracker:
+                return await store_all(tracker, found, scope(kind, path), folder, actor=person())
 
         added, known = context.run(main)
         if json:
@@ -126,7 +130,7 @@ async def store_all(
 ) -> tuple[int, int]:
     """Create the tasks that are not there yet, then connect them; return how many were added and how many known.
 
-    All are validated before the first is created. An import that was interrupted is completed by the next.
+    All are validated before the first is created. The caller's transaction makes it all or nothing.
     """
     drafts = [_drafted(one, repository) for one in found]
     ids: dict[str, UUID] = {}

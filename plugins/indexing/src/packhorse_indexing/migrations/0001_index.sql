@@ -63,6 +63,7 @@ CREATE TABLE file (
     CHECK ((blob_id IS NULL) = (skipped IS NOT NULL))
 );
 CREATE INDEX ON file (pool_id, blob_id);
+CREATE INDEX ON file USING gin (lexemes);
 
 -- Chunks tile their file: start_line and end_line are 1-based and inclusive, ordinal counts from 0, and the contents
 -- of a blob's chunks in that order are its text.
