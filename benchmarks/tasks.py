@@ -2,10 +2,10 @@
 
     python benchmarks/tasks.py [--tasks 10000] [--calls 300] [--runs 3] [--without-indexing] [--json]
 
-Every figure is the median of the runs, and the lowest and highest p95 are told beside it. `cpu` is the processor time of
-this process for one call, in which the server and its clients are together: it holds on a loaded machine too, and ten
-clients at once cannot be answered faster than ten times that. PostgreSQL's own time is not in it. With the indexing
-plugin installed, searching means embedding the question too; `--without-indexing` measures words alone.
+Every figure is the median of the runs, and the lowest and highest p95 are told beside it. `cpu` is the processor time
+of this process for one call, in which the server and its clients are together: it holds on a loaded machine too, and
+ten clients at once cannot be answered faster than ten times that. PostgreSQL's own time is not in it. With the
+indexing plugin installed, searching means embedding the question too; `--without-indexing` measures words alone.
 
 It uses a database of its own: an embedded server in a temporary folder, or the one that DATABASE_URL names, where
 the schemas are created and stay. The exit code is 1 when a figure misses its goal.
@@ -210,7 +210,8 @@ def conditions(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "tasks": arguments.tasks, "calls each": arguments.calls, "python": platform.python_version(),
-        "machine": platform.machine(), "cores": os.cpu_count(), "load at the start": os.getloadavg()[0], "runs": arguments.runs,
+        "machine": platform.machine(), "cores": os.cpu_count(), "load at the start": os.getloadavg()[0],
+        "runs": arguments.runs,
         "clients": "in memory, through FastMCP and every middleware of the host; ten share one process with the server",
     }  # fmt: skip
 

@@ -43,7 +43,7 @@ async def test_the_lease_and_its_limit_are_settings_and_the_schema_tells_them(pa
     given = {"PACKHORSE_TASKS_LEASE_SECONDS": "60", "PACKHORSE_TASKS_MAX_LEASE_SECONDS": "120"}
     async with packhorse_client("tasks", settings=given) as client:
         [claim] = [tool for tool in await client.list_tools() if tool.name == "claim_task"]
-        schema: dict[str, Any] = getattr(claim, "inputSchema", None) or claim.input_schema
+        schema: dict[str, Any] = claim.input_schema
         assert schema["properties"]["lease_seconds"]["default"] == 60
         await client.call_tool("create_task", {"title": "T"})
         refused = await client.call_tool("claim_task", {"assignee": "ada", "lease_seconds": 121}, raise_on_error=False)
@@ -147,8 +147,10 @@ async def test_a_read_leaves_the_connection_as_transactions_need_it(host: Plugin
 
 
 async def test_a_read_that_is_left_in_the_middle_gives_its_connection_up(host: PluginHost) -> None:
-    async with store.reading(host.database) as connection:
-        await connection.execute("BEGIN")
+    with pytest.raises(RuntimeError):
+        async with store.reading(host.database) as connection:
+            await connection.execute("BEGIN")
+            raise RuntimeError
     assert connection.closed
     assert (await Tracker(host.database).list(Filter())).total_count == 0
 

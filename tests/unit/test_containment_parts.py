@@ -314,12 +314,14 @@ def test_the_innermost_frame_of_a_plugin_decides() -> None:
 def test_a_watchdog_whose_loop_is_closed_ends() -> None:
     """Nothing is raised in its thread."""
 
+    kept = []  # or the end of its generator would stop it
+
     async def main() -> None:
-        context = watching(Host(), interval=0.05)
-        context.__enter__()
+        kept.append(watching(Host(), interval=0.05))
+        kept[0].__enter__()
 
     asyncio.run(main())
-    time.sleep(0.2)
+    time.sleep(0.3)
     assert not [one for one in threading.enumerate() if one.name == "packhorse watchdog"]
 
 

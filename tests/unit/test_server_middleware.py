@@ -164,7 +164,7 @@ async def test_an_unexpected_failure_is_masked_and_logged_under_an_id(
         answer = await client.call_tool(tool, {"how": how}, raise_on_error=False)
         text = answer.content[0].text
         found = re.fullmatch(
-            rf"The tool {tool} failed unexpectedly \(error id ([0-9a-f]{{8}})\); the server's log has the details\.",
+            rf"The tool {tool} failed unexpectedly \(error id ([0-9a-f]{{8}})\)\. The server's log has the details\.",
             text,
         )
         assert found, text

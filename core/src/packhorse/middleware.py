@@ -146,8 +146,8 @@ def _masked(what: str, error: BaseException) -> PackhorseError:
     cause = error.__cause__ if isinstance(error, ToolError) and error.__cause__ is not None else error
     logger.opt(exception=cause).error("{} failed unexpectedly (error id {}).", what, identifier)
     return _UnexpectedError(
-        f"{what} failed unexpectedly (error id {identifier});",
-        remedy="the server's log has the details.",
+        f"{what} failed unexpectedly (error id {identifier}).",
+        remedy="The server's log has the details.",
         id=identifier,
     )
 

@@ -71,7 +71,8 @@ def changing(path: Path) -> Iterator[dict[str, Any]]:
 def _write(path: Path, content: dict[str, Any]) -> None:
     unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
-        with unfinished.open("x", encoding="utf-8") as file:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2, sort_keys=True, ensure_ascii=True)
             file.write("\n")
             file.flush()

@@ -185,7 +185,8 @@ def start(folder: Folder, binaries: Binaries, owner: Owner) -> subprocess.Popen[
         command = [str(binaries.postgres), "-D", reachable(folder.cluster, cluster)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with folder.startup_log.open("wb") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(folder.startup_log, flags, 0o600), "wb") as log:
             return subprocess.Popen(  # noqa: S603 a program of ours with arguments of ours
                 command,
                 stdin=subprocess.DEVNULL,
