@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -53,7 +54,7 @@ FIRST_SECONDS = 60.0
 LINGER_SECONDS = 300.0
 """Seconds that a worker without work waits for more, as long as the one who started it is there."""
 
-MAX_LINGERING_KB = 200_000
+MAX_LINGERING_BYTES = 200_000_000
 
 _SESSION = """
 SELECT set_config('synchronous_commit', 'off', false),
@@ -108,7 +109,12 @@ def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders
 
 def _is_small() -> bool:
     """Say whether this process may stay; one that grew would not give its memory back."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MAX_LINGERING_KB
+    try:
+        # Not the peak: the kernel counts into it what our starter had when it forked.
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return False
+    return pages * resource.getpagesize() < MAX_LINGERING_BYTES
 
 
 class Worker:
