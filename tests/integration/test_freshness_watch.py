@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-
 from packhorse_indexing.watch import Watcher, matters
 
 if TYPE_CHECKING:
