@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from packhorse import hookimpl
-from packhorse_indexing.worker import _extend
+from packhorse.errors import ConfigurationError
+from packhorse_indexing.extensions import embedder_factory
+from packhorse_indexing.settings import IndexingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +31,11 @@ class More:
 
 def test_a_worker_that_needs_plugins_gets_their_embedders(packhorse_settings: CoreSettings) -> None:
     only_indexing = packhorse_settings.model_copy(update={"plugins": ("packhorse-indexing",)})
-    [(plugin, table)] = _extend(only_indexing)
-    assert plugin == "indexing"
-    assert set(table) == {"static", "ollama", "openai"}
+    settings = IndexingSettings(embedder="ollama")
+    for with_plugins in (False, True):
+        assert embedder_factory(only_indexing, settings, with_plugins=with_plugins)(settings).name.startswith("ollama:")
+    with pytest.raises(ConfigurationError, match=r"'nowhere'.*ollama, openai, static"):
+        embedder_factory(only_indexing, IndexingSettings(embedder="nowhere"), with_plugins=True)
 
 
 async def test_a_server_with_more_languages_has_its_workers_load_the_plugins(

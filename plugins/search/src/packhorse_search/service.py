@@ -73,7 +73,11 @@ class Search:
         where = await self._scope(request)
         # The folders are compared with their indexes while these are searched already, which is nearly always enough.
         refreshing = asyncio.gather(*map(self._index.refresh, where.repositories))
-        answer = await self._answer(request, asked, where)
+        try:
+            answer = await self._answer(request, asked, where)
+        except BaseException:
+            refreshing.cancel()
+            raise
         freshness = await refreshing
         if any(one.updated for one in freshness):
             answer = await self._answer(request, asked, await self._scope(request))
