@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fix_index import Repository, RunningIndex, contents
+from packhorse_indexing import jobs
 from packhorse_indexing.lexemes import counts
 
 if TYPE_CHECKING:
@@ -216,11 +217,29 @@ async def test_a_deleted_file_leaves_the_list_at_once_and_its_content_after_the_
     [[orphans]] = await indexing.query("SELECT count(*) FROM indexing.blob WHERE orphaned_at IS NOT NULL")
     assert orphans == 1
     await indexing.query("UPDATE indexing.blob SET orphaned_at = now() - interval '91 days' WHERE orphaned_at < now()")
+    project.write("new.py", function("new"))
     await chunks_created(indexing, project)
     for table in ("blob", "chunk", "embedding", "definition"):
         column = "id" if table == "blob" else "blob_id"
         query = f"SELECT count(*) FROM indexing.{table} WHERE {column} NOT IN (SELECT blob_id FROM indexing.file)"
         assert await until(indexing, query, 0)
+
+
+async def test_a_server_collects_what_is_past_its_retention_though_nothing_changes(
+    run_index: Any, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run_index() as indexing:
+        project.write("old.py", function("old"))
+        await chunks_created(indexing, project)
+        (project.root / "old.py").unlink()
+        await chunks_created(indexing, project)
+        await indexing.query(
+            "UPDATE indexing.blob SET orphaned_at = now() - interval '91 days' WHERE orphaned_at < now()"
+        )
+    monkeypatch.setattr(jobs, "_GRACE", 0.0)
+    monkeypatch.setattr(jobs, "RETRY_PENDING", 0.0)
+    async with run_index() as indexing:
+        assert await until(indexing, "SELECT count(*) FROM indexing.blob WHERE orphaned_at IS NOT NULL", 0)
 
 
 async def until(indexing: RunningIndex, query: str, value: int) -> bool:
@@ -282,8 +301,8 @@ async def test_old_jobs_are_forgotten(indexing: RunningIndex, project: Repositor
     await chunks_created(indexing, project)
     await indexing.query(
         """
-        INSERT INTO indexing.job (repository_id, pool_id, status, requested_at)
-        SELECT id, pool_id, 'success', now() - make_interval(days => day)
+        INSERT INTO indexing.job (repository_id, pool_id, status, requested_at, finished_at)
+        SELECT id, pool_id, 'success', now() - make_interval(days => day), now() - make_interval(days => day)
         FROM indexing.repository, generate_series(1, 100) AS day
         """
     )
