@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from packhorse.plugins import PluginHost
     from packhorse.testing import MakeHost
+    from packhorse_search.answer import SearchAnswer
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +55,11 @@ def tasks_plugin(answer: Any) -> tuple[str, object]:
     module = ModuleType("links")
     vars(module)["task_links"] = hookimpl(answer)
     return ("links", module)
+
+
+def lasting(answer: SearchAnswer) -> list[str]:
+    """The warnings but one: a busy machine may not compare so small a folder in the time that a search has for it."""
+    return [warning for warning in answer.warnings if "still being compared" not in warning]
 
 
 async def test_another_embedder_than_the_index_was_made_with_leaves_the_words(run, project):
@@ -110,9 +116,9 @@ async def test_a_folder_without_anything_to_index_is_named_only_when_it_is_asked
     async with run() as (_, index, search):
         await index.index(str(project))
         assert (await index.index(str(barren))).status == "failed"
-        assert (await search.search(Request("session pool"))).warnings == []
+        assert lasting(await search.search(Request("session pool"))) == []
         alone = await search.search(Request("session pool", repository=str(barren)))
-        assert alone.warnings == [f"{barren} holds nothing that can be indexed."]
+        assert lasting(alone) == [f"{barren} holds nothing that can be indexed."]
 
 
 async def test_chunks_that_wait_for_their_embedding_are_told_and_found_by_words(run, project):
@@ -218,7 +224,7 @@ async def test_filters_that_pass_files_without_a_match_say_so(run, project):
         await index.index(str(project))
         answer = await search.search(Request("qqzzxxq", file_type="py"))
         assert answer.results == []
-        assert answer.warnings == ["The filters pass 2 files, and none of them matches."]
+        assert lasting(answer) == ["The filters pass 2 files, and none of them matches."]
 
 
 async def test_the_age_of_an_index_is_told(run, project):
