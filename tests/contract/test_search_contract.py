@@ -143,10 +143,10 @@ async def test_the_characters_of_a_folder_are_never_taken_for_syntax(indexed, ma
     repository.write("axb/f.py", "def session(): ...\n")
     repository.write("x/f.py", "def session(): ...\n")
     async with indexed(repository) as (client, _):
-        # `[x]` is a glob by its form, and means the folder x.
-        expected = "x/f.py" if directory == "[x]" else f"{name}/f.py"
-        answer = await search(client, "session", directory=directory, file_type="py")
-        assert paths(answer) == [expected]
+        # `[x]` is a glob by its form, and means the folder x as well; of two copies one is shown.
+        expected = {f"{name}/f.py", "x/f.py"} if directory == "[x]" else {f"{name}/f.py"}
+        [found] = paths(await search(client, "session", directory=directory, file_type="py"))
+        assert found in expected
 
 
 async def test_a_repository_sees_its_own_files_only_though_it_shares_a_pool(indexed, make_repository):

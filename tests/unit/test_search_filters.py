@@ -7,30 +7,91 @@ import re
 import pytest
 
 from packhorse.errors import InvalidInputError
-from packhorse_search.filters import Filter, glob_pattern, parse
+from packhorse_search.filters import Filter, parse
+from packhorse_search.globs import glob_pattern
+from packhorse_search.kinds import category
 
 pytestmark = pytest.mark.unit
 
 
 def test_no_filter_passes_everything():
-    assert parse(None, None).is_empty
+    assert parse().is_empty
     assert parse("", " / ").is_empty
     assert parse(None, "./").is_empty
 
 
 @pytest.mark.parametrize("given", ["py", ".py", "*.py", " PY ", "d.py"])
 def test_an_extension_may_be_written_in_several_ways(given):
-    assert parse(given, None) == Filter(extension="py")
+    assert parse(given) == Filter(extensions=("py",))
+
+
+def test_a_filter_may_have_several_entries():
+    assert parse("py, pyi,py") == Filter(extensions=("py", "pyi"))
+    assert parse(language="Python,c++") == Filter(languages=("python", "cpp"))
+    assert parse(kind="tests,Docs") == Filter(categories=("tests", "docs"))
+    assert len(parse(directory="src,lib/*.{a,b}").within) == 2, "a comma within braces separates nothing"
 
 
 @pytest.mark.parametrize("given", ["src/net", "/src/net/", "./src/net", "src\\net", "/home/me/app/src/net"])
 def test_a_folder_may_be_written_in_several_ways(given):
-    assert parse(None, given, ("/home/me/app",)) == Filter(folder="src/net")
+    assert parse(directory=given, roots=("/home/me/app",)) == Filter(within=("^src/net(?:/.*)?$",))
+
+
+def test_a_folder_after_an_exclamation_mark_is_taken_away():
+    found = parse(directory="src,!src/vendor,!*.min.js")
+    assert found.within == parse(directory="src").within
+    assert found.without == (*parse(directory="src/vendor").within, *parse(directory="*.min.js").within)
+    with pytest.raises(InvalidInputError, match="leaves nothing"):
+        parse(directory="!.")
 
 
 def test_the_repository_itself_is_no_filter():
-    assert parse(None, "/home/me/app", ("/home/me/app",)).is_empty
-    assert parse(None, "/home/me/app-two", ("/home/me/app",)) == Filter(folder="home/me/app-two")
+    assert parse(directory="/home/me/app", roots=("/home/me/app",)).is_empty
+    assert parse(directory="src,/home/me/app", roots=("/home/me/app",)).is_empty
+    assert parse(directory="/home/me/app-two", roots=("/home/me/app",)) == parse(directory="home/me/app-two")
+
+
+def test_a_kind_of_symbol_means_what_the_languages_call_it():
+    assert {"class", "struct", "record"} <= set(parse(kind="classes").kinds)
+    assert {"function", "method"} <= set(parse(kind="functions").kinds)
+    assert parse(kind="struct").kinds == ("struct",)
+    assert not parse(kind="struct").selects_files
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("src/pool.py", "code"),
+        ("vendor/lib/pool.py", "code"),
+        ("vendor/lib/README.md", "docs"),
+        ("tests/README.md", "tests"),
+        ("package-lock.json", "config"),
+        ("docs/conf.py", "docs"),
+        ("src/PoolTest.java", "tests"),
+        ("src/latest.py", "code"),
+    ],
+)
+def test_every_file_is_of_one_category(path, expected):
+    assert category(path) == expected
+    assert parse(kind=expected).passes_category(path)
+    assert Filter().passes_category(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ({"language": "pyton"}, "Did you mean python?"),
+        ({"language": "qqq"}, "filter by file_type"),
+        ({"kind": "funtion"}, "Did you mean function?"),
+        ({"kind": "qqq"}, "code, docs, config, tests"),
+        ({"file_type": "python"}, 'language="python"'),
+        ({"file_type": ",".join(f"e{i}" for i in range(21))}, "at most 20"),
+    ],
+)
+def test_what_is_nearly_right_is_answered_with_what_is(arguments, advice):
+    with pytest.raises(InvalidInputError) as error:
+        parse(**arguments)
+    assert advice in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +113,9 @@ def test_the_repository_itself_is_no_filter():
         ("a+(b|c).*", ["a+(b|c).py"], ["aab.py"]),
         ("x\\d*", ["x\\d1"], ["x11"]),
         ("größe*", ["größe.py"], ["grosse.py"]),
+        ("*.{ts,tsx}", ["a.ts", "x/a.tsx"], ["a.t", "a.js"]),
+        ("{src,lib}/{a*,b}.c", ["src/axe.c", "lib/b.c"], ["src/c.c"]),
+        ("{{name}}/x", ["{{name}}/x"], ["name/x"]),
     ],
 )
 def test_a_glob_means_what_it_does_in_gitignore(glob, passes, fails):
@@ -60,8 +124,11 @@ def test_a_glob_means_what_it_does_in_gitignore(glob, passes, fails):
     assert [path for path in fails if pattern.search(path)] == []
 
 
-def test_a_folder_with_wildcards_becomes_a_pattern():
-    assert parse(None, "src/*/net").pattern == glob_pattern("src/*/net")
+def test_what_is_written_like_a_glob_means_the_folder_of_that_name_too():
+    [pattern] = parse(directory="app/[id]").within
+    assert re.search(pattern, "app/[id]/page.tsx")
+    assert re.search(pattern, "app/i/page.tsx")
+    assert not re.search(pattern, "app/id/page.tsx")
 
 
 @pytest.mark.parametrize("directory", ["../other", "src/../..", "a\0b", "a\nb", "x" * 501, "*/" * 21])

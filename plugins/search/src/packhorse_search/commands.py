@@ -68,7 +68,15 @@ def register(app: App, context: PluginContext) -> None:
             from packhorse_indexing.service import Index
 
             repository = await _ensure_indexed(context.service(Index), folder)
-            request = Request(" ".join(query), repository, file_type, directory, limit, context_lines, explain)
+            request = Request(
+                " ".join(query),
+                repository,
+                file_type,
+                directory,
+                limit=limit,
+                context_lines=context_lines,
+                explain=explain,
+            )
             return await context.service(Search).search(request)
 
         answer = context.run(main)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import lru_cache
+from typing import Literal
 
 
 class FileKind(StrEnum):
@@ -45,10 +46,25 @@ _PATTERNS: dict[FileKind, tuple[str, ...]] = {
     ),
     FileKind.REEXPORT: (r"(?:^|/)(?:__init__\.pyi?|index\.[cm]?[jt]sx?)$",),
 }
-_COMPILED = [(kind, re.compile("|".join(patterns), re.IGNORECASE)) for kind, patterns in _PATTERNS.items()]
+_COMPILED = {kind: re.compile("|".join(patterns), re.IGNORECASE) for kind, patterns in _PATTERNS.items()}
+
+Category = Literal["code", "docs", "config", "tests"]
+"""What a reader of filters calls a file: every file is one of these."""
+
+_CATEGORIES: dict[FileKind, Category] = {
+    FileKind.TEST: "tests",
+    FileKind.DOCUMENTATION: "docs",
+    FileKind.CONFIGURATION: "config",
+}
 
 
 @lru_cache(maxsize=65_536)
 def file_kind(path: str) -> FileKind:
     """Return the first kind whose pattern the path matches; `SOURCE` when none does."""
-    return next((kind for kind, pattern in _COMPILED if pattern.search(path)), FileKind.SOURCE)
+    return next((kind for kind, pattern in _COMPILED.items() if pattern.search(path)), FileKind.SOURCE)
+
+
+@lru_cache(maxsize=65_536)
+def category(path: str) -> Category:
+    """Return the category of a file, vendored and generated ones included."""
+    return next((found for kind, found in _CATEGORIES.items() if _COMPILED[kind].search(path)), "code")

@@ -40,6 +40,7 @@ async def retrieve(
     weights: Weights,
 ) -> Retrieved:
     """Retrieve from one pool; `vector` is the query's embedding, None to search by words alone."""
+    area = await store.narrowed(connection, area)
     terms = lexical.query_weights(query, weights)
     corpus = await store.corpus(connection, area.pool_id)
     postings = await store.postings(connection, area.pool_id, terms)

@@ -81,22 +81,37 @@ class Scope:
 
 
 async def choose(
-    index: Index, repository: str | None, *, file_type: str | None = None, directory: str | None = None
+    index: Index,
+    repository: str | None,
+    *,
+    file_type: str | None = None,
+    directory: str | None = None,
+    language: str | None = None,
+    kind: str | None = None,
 ) -> Scope:
-    """Return where a request looks: in the repository of this id, path or name, or in all.
+    """Return where a request looks: in the repositories of these ids, paths or names, or in all.
 
     Raises:
         NotFoundError: there is no such repository, or nothing is indexed at all.
-        InvalidInputError: the name is ambiguous or a filter cannot be meant.
+        InvalidInputError: a name is ambiguous or a filter cannot be meant.
     """
-    repositories = [await index.find(repository)] if repository else await index.repositories()
+    repositories = await _repositories(index, repository)
     if not repositories:
         raise NotFoundError(
             "Nothing is indexed yet.", remedy="Call index_repository with the absolute path of the folder to search."
         )
-    wanted = filters.parse(file_type, directory, tuple(repository.path for repository in repositories))
+    roots = tuple(repository.path for repository in repositories)
+    wanted = filters.parse(file_type, directory, language, kind, roots)
     coverage = await index.coverage([repository.id for repository in repositories])
     return Scope(repositories, {entry.repository_id: entry for entry in coverage}, wanted)
+
+
+async def _repositories(index: Index, reference: str | None) -> list[Repository]:
+    names = filters.entries("repository_id", reference)
+    if not names:
+        return await index.repositories()
+    found = [await index.find(name) for name in names]
+    return list({repository.id: repository for repository in found}.values())
 
 
 def _ago(seconds: float) -> str:

@@ -40,12 +40,18 @@ _POOLS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked. `repository` is an id, a path or a folder's name; None searches everything that is indexed."""
+    """What is asked.
+
+    `repository` names repositories by id, path or folder; None searches everything that is indexed. It and the filters
+    (see `filters.parse`) may be several, separated by commas.
+    """
 
     query: str
     repository: str | None = None
     file_type: str | None = None
     directory: str | None = None
+    language: str | None = None
+    kind: str | None = None
     limit: int = 10
     context_lines: int = 0
     explain: bool = False
@@ -91,7 +97,12 @@ class Search:
 
     async def _scope(self, request: Request) -> Scope:
         return await scope.choose(
-            self._index, request.repository, file_type=request.file_type, directory=request.directory
+            self._index,
+            request.repository,
+            file_type=request.file_type,
+            directory=request.directory,
+            language=request.language,
+            kind=request.kind,
         )
 
     async def _answer(self, request: Request, asked: Query, where: Scope) -> SearchAnswer:
@@ -158,8 +169,10 @@ class Search:
 
     async def _filter_hint(self, where: Scope) -> str:
         async with self._context.database.connection() as connection:
-            files = sum([await store.file_count(connection, area) for area in where.areas])
-        if files:
+            passed = [(await store.narrowed(connection, area)).blobs for area in where.areas]
+        if all(blobs is None for blobs in passed):
+            return "No symbol of that kind matches."
+        if files := sum(len(blobs or ()) for blobs in passed):
             return f"The filters pass {files} files, and none of them matches."
         return "No indexed file passes the filters; directory is relative to the repository's root."
 

@@ -40,6 +40,6 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
         context_lines: Annotated[int, Field(ge=0, le=10, description="lines before and after each result")] = 0,
     ) -> ToolResult:
         answer = await context.service(Search).search(
-            Request(query, repository_id, file_type, directory, limit, context_lines)
+            Request(query, repository_id, file_type, directory, limit=limit, context_lines=context_lines)
         )
         return ToolResult(content=present.text(answer), structured_content=answer.model_dump(exclude_none=False))
