@@ -39,8 +39,8 @@ class Filter:
 
     `extensions` are lower case and without their dot, `languages` as the index names them. `within` and `without` are
     regular expressions over the relative path, in the dialect that Python and PostgreSQL share: it matches one of the
-    first, none of the second. `kinds` are the kinds of what a chunk defines. `changed` lists the files that differ from a
-    revision, by repository.
+    first, none of the second. `kinds` are the kinds of what a chunk defines. `changed` lists the files that differ from
+    a revision, by repository.
     """
 
     extensions: tuple[str, ...] = ()
