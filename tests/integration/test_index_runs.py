@@ -191,6 +191,7 @@ async def test_a_second_worktree_and_a_clone_share_the_pool_and_embed_nothing(
     found = {one.name: one for one in await indexing.index.repositories()}
     assert len({one.pool_id for one in found.values()}) == 1
     assert await contents(indexing, found["clone"].id) == await contents(indexing, found["project"].id)
+    assert await indexing.query("SELECT count(*) FROM indexing.path") == [(3,)]
     worktree.write("only_here.py", function("only_here"))
     await chunks_created(indexing, worktree)
     assert "only_here.py" in await contents(indexing, found["worktree"].id)
@@ -223,6 +224,7 @@ async def test_a_deleted_file_leaves_the_list_at_once_and_its_content_after_the_
         column = "id" if table == "blob" else "blob_id"
         query = f"SELECT count(*) FROM indexing.{table} WHERE {column} NOT IN (SELECT blob_id FROM indexing.file)"
         assert await until(indexing, query, 0)
+    assert await until(indexing, "SELECT count(*) FROM indexing.path WHERE path = 'old.py'", 0)
 
 
 async def test_a_server_collects_what_is_past_its_retention_though_nothing_changes(

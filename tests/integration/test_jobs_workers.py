@@ -250,7 +250,7 @@ async def test_a_file_that_killed_two_workers_is_cut_by_lines(
     bomb = repository.write("bomb.py", "class Bomb:\n    def method(self):\n        return 1\n")
     repository.write("README.md", "# Words\n")
     await indexing.index.index(str(repository))
-    await indexing.query("DELETE FROM indexing.file")
+    await indexing.query("DELETE FROM indexing.listing")
     await indexing.query("DELETE FROM indexing.blob")
     await indexing.query("DELETE FROM indexing.chunk")
     [found] = await indexing.index.repositories()

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from packhorse_indexing.orders import Hint, Orders
-from packhorse_indexing.plan import UNKNOWN, Plan, Todo, file_row
+from packhorse_indexing.plan import UNKNOWN, Plan, Todo
 from packhorse_indexing.scan import Head
-from packhorse_indexing.store.content import Signature
+from packhorse_indexing.store.listing import FileRow, Signature
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 def test_a_hint_travels_whole(head: Head | None) -> None:
     plan = Plan(
         gone=["gone.py"],
-        skipped=[file_row("ä/id_rsa", None, "secret", UNKNOWN)],
+        skipped=[FileRow("ä/id_rsa", None, "secret", UNKNOWN)],
         todo=[Todo("a.py", Signature(1, 2, 3, 4)), Todo("racy.py", UNKNOWN)],
         unchanged=7,
         total_skipped=3,

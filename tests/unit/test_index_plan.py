@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from packhorse_indexing.plan import UNKNOWN, file_row, make_plan, storable
+from packhorse_indexing.plan import UNKNOWN, make_plan, path_row, storable
 from packhorse_indexing.scan import FileEntry, Scan, Skip
-from packhorse_indexing.store.content import Signature, StoredFile
+from packhorse_indexing.store.listing import Signature, StoredFile
 
 pytestmark = pytest.mark.unit
 
@@ -89,4 +89,4 @@ def test_an_inode_beyond_63_bits_fits_its_column() -> None:
     [("a/B.PY", "py"), (".gitignore", ""), ("Makefile", ""), ("x.tar.gz", "gz"), ("a.b/c", "")],
 )
 def test_an_extension_is_lower_case_and_without_its_dot(path: str, extension: str) -> None:
-    assert file_row(path, 1, None, UNKNOWN).extension == extension
+    assert path_row(1, path).extension == extension

@@ -26,8 +26,9 @@ pytestmark = pytest.mark.unit
 
 def run_of(root: Path) -> Run:
     work = Work(
-        id=uuid4(), repository_id=uuid4(), pool_id=1, path=str(root), force=False, indexed_before=False,
-        embedder="none", dimensions=8, marked=False, attempts=1, suspects=[], isolating=False, poisonous=[],
+        id=uuid4(), repository_id=uuid4(), repository_key=1, pool_id=1, path=str(root), force=False,
+        indexed_before=False, embedder="none", dimensions=8, marked=False, attempts=1, suspects=[], isolating=False,
+        poisonous=[],
     )  # fmt: skip
     nothing: Any = None
     return Run(nothing, work, ("none", 8), None, max_file_bytes=1000)

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packhorse_indexing.plan import file_row
 from packhorse_indexing.postings import Postings
+from packhorse_indexing.store.listing import FileRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from packhorse_indexing.chunking import Chunk, Definition
     from packhorse_indexing.plan import Todo
     from packhorse_indexing.prepare import Prepared
-    from packhorse_indexing.store.content import FileRow
 
 HEAD_BYTES = 4096
 """What language detection looks at."""
@@ -83,9 +82,9 @@ class Batch:
 
     def rows(self, blob_ids: dict[tuple[bytes, str], int]) -> list[FileRow]:
         """Return the rows of its files, given the ids of its new blobs."""
-        rows = [file_row(todo.path, blob, None, todo.signature) for todo, blob in self.listed]
-        rows += [file_row(one.todo.path, blob_ids[one.key], None, one.todo.signature) for one in self.contents]
-        rows += [file_row(todo.path, None, reason, todo.signature) for todo, reason in self.skipped]
+        rows = [FileRow(todo.path, blob, None, todo.signature) for todo, blob in self.listed]
+        rows += [FileRow(one.todo.path, blob_ids[one.key], None, one.todo.signature) for one in self.contents]
+        rows += [FileRow(todo.path, None, reason, todo.signature) for todo, reason in self.skipped]
         return rows
 
     def take(self, content: Content, blob_id: int | None, prepared: Prepared) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packhorse_indexing.store import postings, upkeep, work
+from packhorse_indexing.store import listing, postings, upkeep, work
 from packhorse_indexing.store.freshness import KEPT_JOBS
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ BLOBS_AT_ONCE = 500
 
 def keep_pool(connection: Connection[Any], pool_id: int, retention_days: float) -> None:
     """Put a pool in order, in short transactions that no search waits for."""
-    collect(connection, pool_id, retention_days)
+    if collect(connection, pool_id, retention_days):
+        listing.delete_unlisted_paths(connection, pool_id)
     work.prune(connection, pool_id, KEPT_JOBS)
     segments = postings.segments_to_merge(connection, pool_id)
     if segments:

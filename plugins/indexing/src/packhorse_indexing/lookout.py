@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
     from packhorse_indexing.scan import Head
-    from packhorse_indexing.store.content import Signature, StoredFile
     from packhorse_indexing.store.freshness import State
+    from packhorse_indexing.store.listing import Signature, StoredFile
 
 MAX_HINTED = 5000
 """Changes that are told to a worker; it finds more by itself, in a fraction of the time that they take."""

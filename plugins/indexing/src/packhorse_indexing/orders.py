@@ -18,7 +18,7 @@ from uuid import UUID
 
 from packhorse_indexing.plan import Plan, Todo
 from packhorse_indexing.scan import Head
-from packhorse_indexing.store.content import FileRow, Signature
+from packhorse_indexing.store.listing import FileRow, Signature
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -65,8 +65,8 @@ class Hint:
             plan=Plan(
                 gone=plan["gone"],
                 skipped=[
-                    FileRow(path, extension, lexemes, None, skipped, Signature(*signature))
-                    for path, extension, lexemes, _, skipped, signature in plan["skipped"]
+                    FileRow(path, blob_id, skipped, Signature(*signature))
+                    for path, blob_id, skipped, signature in plan["skipped"]
                 ],
                 todo=[Todo(path, Signature(*signature)) for path, *signature in plan["todo"]],
                 unchanged=plan["unchanged"],

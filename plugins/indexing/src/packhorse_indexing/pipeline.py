@@ -21,8 +21,8 @@ from packhorse_indexing.plan import UNKNOWN, Plan, Todo, make_plan, paths_of
 from packhorse_indexing.prepare import Source
 from packhorse_indexing.scan import Limits, UnreadableFileError, open_root, read_file, scan
 from packhorse_indexing.store import content as store
-from packhorse_indexing.store import upkeep, work
-from packhorse_indexing.writing import Vectors, write_batch
+from packhorse_indexing.store import listing, upkeep, work
+from packhorse_indexing.writing import Vectors, write_batch, write_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -118,7 +118,7 @@ class Run:
             scanned_at = time.time_ns()
             found = self._scan()
         with self.stage("plan"):
-            stored = store.files(self.connection, self.job.repository_id)
+            stored = listing.files(self.connection, self.job.repository_id)
             everything = self.job.force and not self.job.marked
             plan = make_plan(found, stored, now_ns=scanned_at, everything=everything)
         self._listed = stored.keys()
@@ -134,7 +134,7 @@ class Run:
         plan = hint.plan
         with self.stage("plan"):
             paths = [*paths_of(plan.todo), *(row.path for row in plan.skipped)]
-            self._listed = store.listed_paths(self.connection, job.repository_id, paths)
+            self._listed = listing.listed_paths(self.connection, job.repository_id, paths)
         self.errors += [f"{row.path}: it cannot be read." for row in plan.skipped if row.skipped == "unreadable"]
         return hint.head, plan
 
@@ -195,17 +195,15 @@ class Run:
         self.files_done = plan.unchanged
         self.files_skipped = plan.total_skipped
         with self.stage("write"), self.transaction(progressed=False):
-            replaced = [row.path for row in plan.skipped if row.path in self._listed]
-            store.delete_files(self.connection, self.job.repository_id, [*plan.gone, *replaced])
-            store.add_files(self.connection, self.job.pool_id, self.job.repository_id, plan.skipped)
+            write_list(self.connection, self.job, plan.skipped, plan.gone, self._listed)
             if self.job.force and not self.job.marked:
-                upkeep.mark_for_rebuild(self.connection, self.job.id, self.job.pool_id, self.job.repository_id)
+                upkeep.mark_for_rebuild(self.connection, self.job.id, self.job.pool_id, self.job.repository_key)
                 if (self.job.embedder, self.job.dimensions) != self.embedder:
                     upkeep.replace_embedder(self.connection, self.job.pool_id, *self.embedder)
-            if plan.gone or replaced:
+            if plan.gone or plan.skipped:
                 upkeep.update_orphans(self.connection, self.job.pool_id)
             if plan.gone or plan.skipped:
-                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_id)
+                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_key)
 
     def _index_files(self, root: int, todo: list[Todo]) -> None:
         batch, sizes = Batch(), iter(BATCH_CHUNKS)
@@ -326,7 +324,7 @@ class Run:
                 self.embed_total += batch.chunks
             with self.transaction():
                 write_batch(self.connection, self.job, batch, vectors, self._listed)
-                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_id)
+                upkeep.count_repositories(self.connection, self.job.pool_id, self.job.repository_key)
         self.redacted.update(batch.redacted)
 
     def _vectors(self, batch: Batch) -> Vectors:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.lexemes import path_lexemes
-from packhorse_indexing.store.content import FileRow, Signature
+from packhorse_indexing.store.listing import FileRow, PathRow, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from packhorse_indexing.scan import FileEntry, Scan
-    from packhorse_indexing.store.content import StoredFile
+    from packhorse_indexing.store.listing import StoredFile
 
 RACY_NS = 2_000_000_000
 """A file modified so shortly before its scan may change again within the clock's resolution and look the same."""
@@ -74,7 +74,7 @@ def make_plan(scan: Scan, stored: Mapping[str, StoredFile], *, now_ns: int, ever
             todo.append(Todo(path, signature))
     skips = {path: reason for path, reason in skips.items() if path not in present}
     changed = [
-        file_row(path, None, reason, UNKNOWN)
+        FileRow(path, None, reason, UNKNOWN)
         for path, reason in skips.items()
         if (before := stored.get(path)) is None or before.skipped != reason
     ]
@@ -89,10 +89,10 @@ def signature_of(entry: FileEntry, now_ns: int) -> Signature:
     return Signature(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode & _INODES)
 
 
-def file_row(path: str, blob_id: int | None, skipped: str | None, signature: Signature) -> FileRow:
-    """Return the row of a file."""
+def path_row(path_id: int, path: str) -> PathRow:
+    """Return the row of a path."""
     stem, dot, extension = path.rpartition("/")[2].rpartition(".")
-    return FileRow(path, extension.lower() if dot and stem else "", path_lexemes(path), blob_id, skipped, signature)
+    return PathRow(path_id, path, extension.lower() if dot and stem else "", path_lexemes(path))
 
 
 def storable(path: str) -> str:

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from packhorse_indexing.plan import path_row
 from packhorse_indexing.store import content as store
+from packhorse_indexing.store import listing
 from packhorse_indexing.store import postings as lexical
 from packhorse_indexing.store.content import BlobRow, ChunkRow, DefinitionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from psycopg import Connection
 
     from packhorse_indexing.batch import Batch, NewBlob
+    from packhorse_indexing.store.listing import FileRow
     from packhorse_indexing.store.work import Work
 
 
@@ -72,11 +75,36 @@ def write_batch(
         lexical.add_segment(
             connection, pool, segment, batch.chunks, batch.postings.length, batch.postings.rows(first_chunk)
         )
-    files = batch.rows(ids)
-    replaced = [row.path for row in files if row.path in listed_before]
-    store.delete_files(connection, work.repository_id, [*replaced, *batch.gone])
-    store.add_files(connection, pool, work.repository_id, files)
+    write_list(connection, work, batch.rows(ids), batch.gone, listed_before)
     store.revive_blobs(connection, pool, [blob_id for _, blob_id in batch.listed])
+
+
+def write_list(
+    connection: Connection[Any],
+    work: Work,
+    files: Sequence[FileRow],
+    gone: Sequence[str],
+    listed_before: Collection[str],
+) -> None:
+    """Put files on the work's list or change what it says of them, and take others off, in the caller's transaction."""
+    pool, repository = work.pool_id, work.repository_key
+    replaced = [row.path for row in files if row.path in listed_before]
+    listing.delete_files(connection, pool, repository, [*gone, *replaced])
+    if not files:
+        return
+    paths = [row.path for row in files]
+    known = listing.known_paths(connection, pool, paths)
+    if work.force:
+        listing.renew_paths(connection, pool, [path_row(path_id, path) for path, path_id in known.items()])
+    new = [path for path in paths if path not in known]
+    if new:
+        made = [
+            path_row(path_id, path)
+            for path_id, path in enumerate(new, listing.allocate_paths(connection, pool, len(new)))
+        ]
+        listing.add_paths(connection, pool, made)
+        known |= {row.path: row.id for row in made}
+    listing.add_files(connection, pool, repository, files, known)
 
 
 def _blob_row(blob: NewBlob, blob_id: int, vectors: Vectors) -> BlobRow:

@@ -116,13 +116,14 @@ async def forget_repository(connection: AsyncConnection[Any], repository: Reposi
         await connection.execute("SELECT indexing.drop_partitions(%s)", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.path WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.pool WHERE id = %s", [repository.pool_id])
     else:
         await connection.execute(
             """
             UPDATE indexing.blob b SET orphaned_at = now()
             WHERE pool_id = %s AND orphaned_at IS NULL
-              AND NOT EXISTS (SELECT FROM indexing.file f WHERE f.pool_id = b.pool_id AND f.blob_id = b.id)
+              AND NOT EXISTS (SELECT FROM indexing.listing l WHERE l.pool_id = b.pool_id AND l.blob_id = b.id)
             """,
             [repository.pool_id],
         )

@@ -1,4 +1,4 @@
-"""What a worker reads and writes of a repository's files and a pool's blobs, chunks and embeddings."""
+"""What a worker reads and writes of a pool's blobs, chunks and embeddings."""
 
 from __future__ import annotations
 
@@ -8,41 +8,10 @@ from packhorse_indexing.store.copying import embedding_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     import numpy as np
     from numpy.typing import NDArray
     from psycopg import Connection
-
-
-class Signature(NamedTuple):
-    """What `stat` says of a file; when it is the same, so is the file. All None: the file is to be read again."""
-
-    size: int | None
-    mtime_ns: int | None
-    ctime_ns: int | None
-    inode: int | None
-
-
-class StoredFile(NamedTuple):
-    """A file as the last run left it; `rebuild`: its blob is to be made anew; `hash`: its blob's, without signature."""
-
-    blob_id: int | None
-    skipped: str | None
-    signature: Signature
-    rebuild: bool
-    hash: bytes | None = None
-
-
-class FileRow(NamedTuple):
-    """A row of `file`."""
-
-    path: str
-    extension: str
-    lexemes: list[str]
-    blob_id: int | None
-    skipped: str | None
-    signature: Signature
 
 
 class BlobRow(NamedTuple):
@@ -82,61 +51,6 @@ class DefinitionRow(NamedTuple):
     chunk_id: int
     blob_id: int
     line: int
-
-
-FILES = """
-SELECT f.path, f.blob_id, f.skipped, f.size, f.mtime_ns, f.ctime_ns, f.inode, coalesce(b.rebuild, false),
-       CASE WHEN f.mtime_ns IS NULL THEN b.hash END
-FROM indexing.file f LEFT JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
-WHERE f.repository_id = %s
-"""
-"""A repository's list, for `stored_files`."""
-
-
-def files(connection: Connection[Any], repository_id: UUID) -> dict[str, StoredFile]:
-    """Return the repository's list, by path."""
-    return stored_files(connection.execute(FILES, [repository_id], binary=True).fetchall())
-
-
-def stored_files(rows: Iterable[tuple[Any, ...]]) -> dict[str, StoredFile]:
-    """Return the rows of `FILES` by path."""
-    return {
-        path: StoredFile(blob, skipped, Signature(size, mtime, ctime, inode), rebuild, blob_hash)
-        for path, blob, skipped, size, mtime, ctime, inode, rebuild, blob_hash in rows
-    }
-
-
-def listed_paths(connection: Connection[Any], repository_id: UUID, paths: Sequence[str]) -> set[str]:
-    """Return those of the paths that are on the repository's list."""
-    rows = connection.execute(
-        "SELECT path FROM indexing.file WHERE repository_id = %s AND path = ANY(%s)", [repository_id, list(paths)]
-    )
-    return {path for (path,) in rows}
-
-
-def delete_files(connection: Connection[Any], repository_id: UUID, paths: Sequence[str]) -> None:
-    """Take files off the repository's list."""
-    if paths:
-        connection.execute(
-            "DELETE FROM indexing.file WHERE repository_id = %s AND path = ANY(%s)", [repository_id, list(paths)]
-        )
-
-
-def add_files(connection: Connection[Any], pool_id: int, repository_id: UUID, rows: Iterable[FileRow]) -> None:
-    """Put files on the repository's list; they may not be on it."""
-    statement = """
-        COPY indexing.file (pool_id, repository_id, path, extension, lexemes, blob_id, skipped,
-                            size, mtime_ns, ctime_ns, inode)
-        FROM STDIN (FORMAT binary)
-        """
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(
-            ["int4", "uuid", "text", "text", "text[]", "int4", "text", "int8", "int8", "int8", "int8"],
-        )
-        for row in rows:
-            copy.write_row(
-                (pool_id, repository_id, row.path, row.extension, row.lexemes, row.blob_id, row.skipped, *row.signature)
-            )
 
 
 def known_blobs(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from packhorse_indexing.store.content import FILES, stored_files
+from packhorse_indexing.store.listing import FILES, stored_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
-    from packhorse_indexing.store.content import Signature, StoredFile
+    from packhorse_indexing.store.listing import Signature, StoredFile
 
 KEPT_JOBS = 50
 """Finished jobs of a repository whose outcome can still be looked up."""
@@ -67,10 +67,13 @@ async def settle(
     sizes, mtimes, ctimes, inodes = zip(*signatures, strict=True)
     await connection.execute(
         """
-        UPDATE indexing.file f SET size = n.size, mtime_ns = n.mtime_ns, ctime_ns = n.ctime_ns, inode = n.inode
+        UPDATE indexing.listing l SET size = n.size, mtime_ns = n.mtime_ns, ctime_ns = n.ctime_ns, inode = n.inode
         FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
              AS n (path, blob_id, size, mtime_ns, ctime_ns, inode)
-        WHERE f.repository_id = %s AND f.path = n.path AND f.blob_id = n.blob_id AND f.mtime_ns IS NULL
+        JOIN indexing.repository r ON r.id = %s
+        JOIN indexing.path p ON p.pool_id = r.pool_id AND p.path = n.path
+        WHERE l.pool_id = r.pool_id AND l.repository = r.key AND l.path_id = p.id
+          AND l.blob_id = n.blob_id AND l.mtime_ns IS NULL
         """,
         [list(paths), list(blobs), list(sizes), list(mtimes), list(ctimes), list(inodes), repository_id],
     )

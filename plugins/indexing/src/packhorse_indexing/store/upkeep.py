@@ -22,16 +22,16 @@ class PendingChunk(NamedTuple):
     content: str
 
 
-def mark_for_rebuild(connection: Connection[Any], job_id: UUID, pool_id: int, repository_id: UUID) -> None:
-    """Let everything that the repository lists be made anew by this job, once."""
+def mark_for_rebuild(connection: Connection[Any], job_id: UUID, pool_id: int, repository: int) -> None:
+    """Let everything that the repository with this key lists be made anew by this job, once."""
     connection.execute(
         """
         UPDATE indexing.blob b SET rebuild = true
         WHERE pool_id = %s
-          AND EXISTS (SELECT FROM indexing.file f
-                      WHERE f.repository_id = %s AND f.pool_id = b.pool_id AND f.blob_id = b.id)
+          AND EXISTS (SELECT FROM indexing.listing l
+                      WHERE l.repository = %s AND l.pool_id = b.pool_id AND l.blob_id = b.id)
         """,
-        [pool_id, repository_id],
+        [pool_id, repository],
     )
     connection.execute("UPDATE indexing.job SET marked = true WHERE id = %s", [job_id])
 
@@ -52,7 +52,7 @@ def update_orphans(connection: Connection[Any], pool_id: int) -> None:
         UPDATE indexing.blob b SET orphaned_at = CASE WHEN orphaned_at IS NULL THEN now() END
         WHERE pool_id = %s
           AND (orphaned_at IS NULL) = NOT EXISTS (
-              SELECT FROM indexing.file f WHERE f.pool_id = b.pool_id AND f.blob_id = b.id)
+              SELECT FROM indexing.listing l WHERE l.pool_id = b.pool_id AND l.blob_id = b.id)
         """,
         [pool_id],
     )
@@ -64,7 +64,7 @@ def expired_blobs(connection: Connection[Any], pool_id: int, days: float, limit:
         """
         SELECT id FROM indexing.blob b
         WHERE pool_id = %s AND orphaned_at <= now() - make_interval(secs => %s)
-          AND NOT EXISTS (SELECT FROM indexing.file f WHERE f.pool_id = b.pool_id AND f.blob_id = b.id)
+          AND NOT EXISTS (SELECT FROM indexing.listing l WHERE l.pool_id = b.pool_id AND l.blob_id = b.id)
         ORDER BY id LIMIT %s
         """,
         [pool_id, days * 86400, limit],
@@ -87,30 +87,30 @@ def delete_blobs(connection: Connection[Any], pool_id: int, blob_ids: Sequence[i
     connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s AND id = ANY(%s)", arguments)
 
 
-def count_repositories(connection: Connection[Any], pool_id: int, repository_id: UUID | None = None) -> None:
-    """Bring the counts of a repository, or of all of the pool's, up to date."""
+def count_repositories(connection: Connection[Any], pool_id: int, repository: int | None = None) -> None:
+    """Bring the counts of the repository with this key, or of all of the pool's, up to date."""
     connection.execute(
         """
         WITH listed AS (
-            SELECT repository_id, blob_id, count(*) AS files FROM indexing.file
-            WHERE pool_id = %(pool)s AND (%(repository)s::uuid IS NULL OR repository_id = %(repository)s)
-            GROUP BY repository_id, blob_id
+            SELECT repository, blob_id, count(*) AS files FROM indexing.listing
+            WHERE pool_id = %(pool)s AND (%(repository)s::int IS NULL OR repository = %(repository)s)
+            GROUP BY repository, blob_id
         ), total AS (
-            SELECT l.repository_id,
+            SELECT l.repository,
                    coalesce(sum(l.files) FILTER (WHERE l.blob_id IS NOT NULL), 0) AS files,
                    coalesce(sum(l.files) FILTER (WHERE l.blob_id IS NULL), 0) AS skipped,
                    coalesce(sum(b.chunks), 0) AS chunks,
                    coalesce(sum(b.chunks - b.embedded), 0) AS pending
             FROM listed l LEFT JOIN indexing.blob b ON b.pool_id = %(pool)s AND b.id = l.blob_id
-            GROUP BY l.repository_id
+            GROUP BY l.repository
         )
         UPDATE indexing.repository r
         SET files = coalesce(t.files, 0), skipped = coalesce(t.skipped, 0), chunks = coalesce(t.chunks, 0),
             pending = coalesce(t.pending, 0)
-        FROM indexing.repository o LEFT JOIN total t ON t.repository_id = o.id
-        WHERE r.id = o.id AND r.pool_id = %(pool)s AND (%(repository)s::uuid IS NULL OR r.id = %(repository)s)
+        FROM indexing.repository o LEFT JOIN total t ON t.repository = o.key
+        WHERE r.id = o.id AND r.pool_id = %(pool)s AND (%(repository)s::int IS NULL OR r.key = %(repository)s)
         """,
-        {"pool": pool_id, "repository": repository_id},
+        {"pool": pool_id, "repository": repository},
     )
 
 
@@ -199,7 +199,8 @@ def grew(connection: Connection[Any], pool_id: int) -> bool:
 def analyze(connection: Connection[Any], pool_id: int) -> None:
     """Give the planner statistics after a bulk load, which autovacuum would do only after a while."""
     for table in (
-        "file",
+        "path",
+        "listing",
         "blob",
         *(f"{parent}_{pool_id}" for parent in ("chunk", "embedding", "definition", "posting")),
     ):

@@ -26,6 +26,7 @@ class Work:
 
     id: UUID
     repository_id: UUID
+    repository_key: int
     pool_id: int
     path: str
     force: bool
@@ -65,8 +66,9 @@ def next_job(connection: Connection[Any], pool_id: int, process: int) -> Work | 
                 attempts = attempts + 1, phase = 'scan', errors = '[]', embed_total = 0, embed_done = 0
             FROM next, indexing.repository r, indexing.pool p
             WHERE j.id = next.id AND r.id = j.repository_id AND p.id = j.pool_id
-            RETURNING j.id, j.repository_id, j.pool_id, r.path, j.force, r.indexed_at IS NOT NULL AS indexed_before,
-                      p.embedder, p.dimensions, j.marked, j.attempts, j.suspects, j.isolating, j.poisonous
+            RETURNING j.id, j.repository_id, r.key AS repository_key, j.pool_id, r.path, j.force,
+                      r.indexed_at IS NOT NULL AS indexed_before, p.embedder, p.dimensions, j.marked, j.attempts,
+                      j.suspects, j.isolating, j.poisonous
             """,
             {"pool": pool_id, "worker": process},
         ).fetchone()
