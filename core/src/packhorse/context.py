@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from loguru import Logger
 
+    from packhorse.asking import Asking
     from packhorse.database.pool import Database
     from packhorse.settings import CoreSettings, PluginSettings
 
@@ -49,6 +50,7 @@ class HostServices(Protocol):
 
     core_settings: CoreSettings
     services: Services
+    asking: Asking
 
     @property
     def database(self) -> Database:
@@ -131,6 +133,23 @@ class PluginContext:
         An implementation that raises is logged with its plugin's name and passed over.
         """
         return self._host.call_hook(name, **arguments)
+
+    def implemented(self, name: str) -> bool:
+        """Tell whether any plugin implements a hook, for one whose arguments take time to prepare."""
+        return bool(self._host.asking.implementing(name))
+
+    async def ask_hook(self, name: str, seconds: float, /, **arguments: Any) -> list[tuple[str, Any]]:
+        """Ask all implementations of a hook at once and return (plugin, answer) of those that answer in time.
+
+        Plain functions run in threads of their plugin's, coroutine functions on the event loop. One that raises or
+        is late is logged and passed over; one that does so time after time is left alone for a while.
+
+        Args:
+            name: the hook.
+            seconds: to wait for each of them; they are asked beside each other.
+            arguments: those of the hook.
+        """
+        return await self._host.asking.ask(name, seconds, arguments)
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         """Run `main` with the database open and every plugin's lifespan entered; for commands, not for tools.

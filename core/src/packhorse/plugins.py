@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
+from packhorse.asking import Asking
 from packhorse.configuration import refuse, settings_of
 from packhorse.context import PluginContext, Services
 from packhorse.control.choices import switched_off
@@ -56,6 +57,7 @@ class PluginHost:
     ) -> None:
         self.core_settings = core_settings
         self.services = Services()
+        self.asking = Asking(self)
         self.records: list[PluginRecord] = []
         self.settings_classes: dict[str, type[PluginSettings] | None] = {}
         """Every discovered plugin's settings class: the base when it has none, None when it is not loaded."""
@@ -319,13 +321,13 @@ class PluginHost:
         )
 
     def call_plugin(self, plugin: str, hook: str, **arguments: Any) -> list[Any]:
-        """Call one plugin's implementations of a hook.
+        """Call one plugin's implementations of a hook, with its own context where the hook has that argument.
 
         Raises:
             PluginCrash: the plugin raised anything at all.
         """
         with contained():
-            return self._hooks.call(plugin, hook, arguments)
+            return self._hooks.call(plugin, hook, {"context": self.context(plugin), **arguments})
 
     def implements(self, plugin: str, hook: str) -> bool:
         """Tell whether a plugin that takes part implements a hook."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -170,3 +171,23 @@ async def test_control_characters_of_authors_are_escaped(packhorse_client: MakeC
         found = await structured(client, "show_commit", repository="kettle", commit=evil)
     assert "\x1b" not in found["subject"] + found["diff"]
     assert "\\x1b[2J" in found["subject"]
+
+
+async def test_what_changed_lately_comes_first_among_equals(packhorse_client: MakeClient, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "teapot")
+    for number, name in enumerate(("one", "six", "two")):
+        (repository.folder / name).mkdir()
+        repository.commit(f"Add {name}", **{f"{name}/pour__py": f"def pour_tea():\n    return {number}\n"})
+    settings = {"PACKHORSE_GIT_HISTORY_RECENT": "1"}
+    async with packhorse_client("indexing", "search", PLUGIN, settings=settings) as client:
+        await structured(client, "index_repository", repo_path=str(repository.folder))
+        places: list[str] = []
+        for _ in range(100):  # the first searches do not wait for git
+            found = await structured(client, "search_code", query="pour tea")
+            places = [one["file_path"] for one in found["results"]]
+            if places[0] == "two/pour.py":
+                break
+            await asyncio.sleep(0.1)
+        assert places[0] == "two/pour.py"
+        assert "git_history" in found["results"][0]["why"]
+        assert "git_history" not in found["results"][1]["why"]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from packhorse import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
     from packhorse.health import HealthCheck
     from packhorse.settings import PluginSettings
+    from packhorse_search.signals import Place
 
 
 @hookimpl
@@ -44,11 +45,24 @@ def register_instructions() -> str:
 async def plugin_lifespan(context: PluginContext) -> AsyncIterator[None]:
     """Keep the empty repositories in which git runs, and provide the history."""
     from packhorse_git_history.git import History
+    from packhorse_git_history.recency import Recency
     from packhorse_git_history.settings import GitHistorySettings
 
-    with History.open(context.settings(GitHistorySettings)) as history:
+    settings = context.settings(GitHistorySettings)
+    with History.open(settings) as history:
         context.provide(History, history)
-        yield
+        async with Recency.open(history, settings.recent) as recency:
+            context.provide(Recency, recency)
+            yield
+
+
+@hookimpl(optionalhook=True)
+async def search_signals(places: Sequence[Place], context: PluginContext) -> Mapping[Place, float]:
+    """Tell the search plugin, which declares this hook, which of the places changed lately."""
+    from packhorse_git_history.recency import Recency
+
+    recency = context.find_service(Recency)
+    return {} if recency is None else await recency.signals(places)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The plugin's settings: PACKHORSE_GIT_HISTORY_SECONDS and …_CHARACTERS."""
+"""The plugin's settings: PACKHORSE_GIT_HISTORY_SECONDS, …_CHARACTERS and …_RECENT."""
 
 from __future__ import annotations
 
@@ -15,4 +15,7 @@ class GitHistorySettings(PluginSettings):
     )
     characters: int = Field(
         default=20_000, ge=1_000, le=200_000, description="characters of changes that one answer may have"
+    )
+    recent: int = Field(
+        default=50, ge=0, le=1_000, description="last commits whose files search places a little higher; 0 for none"
     )

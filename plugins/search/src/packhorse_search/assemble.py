@@ -12,6 +12,7 @@ from packhorse_search.candidates import ChunkKey
 from packhorse_search.excerpt import excerpt, shown, shown_lines, tokens
 from packhorse_search.kinds import FileKind
 from packhorse_search.links import task_links
+from packhorse_search.signals import CONTRIBUTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -144,6 +145,8 @@ def _qualified(scope: str | None, symbol: str | None) -> str:
 def _why(entry: Ranked) -> str:
     """Name the strongest reasons in a few words, and the kind of file where it is not plain source."""
     strongest = sorted(entry.signals.items(), key=lambda signal: -signal[1])
-    reasons = [_REASONS[name] for name, value in strongest if name in _REASONS and value >= _TELLING][:3]
+    telling = [name for name, value in strongest if value >= _TELLING]
+    reasons = [_REASONS[name] for name in telling if name in _REASONS][:3]
+    reasons += [name.removeprefix(CONTRIBUTED) for name in telling if name.startswith(CONTRIBUTED)]
     kind = [] if entry.kind is FileKind.SOURCE else [f"{entry.kind} file"]
     return ", ".join([*reasons, *kind])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from packhorse_search.answer import TaskLink
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from packhorse.context import PluginContext
 
 PATIENCE = 0.5
-"""Seconds to wait for all implementations of the hook together; an answer without tasks beats a late one."""
+"""Seconds to wait for the implementations of the hook; an answer without tasks beats a late one."""
 
 MAX_LINKS = 5
 """Tasks that are named for one file."""
@@ -25,17 +23,14 @@ async def task_links(
 ) -> dict[str, list[TaskLink]]:
     """Return the tasks that touch each path; nothing from an implementation that fails or takes too long."""
     found: dict[str, list[TaskLink]] = {}
-    try:
-        async with asyncio.timeout(PATIENCE):
-            for plugin, result in context.call_hook(
-                "task_links", repository_path=repository_path, paths=list(paths), branch=branch
-            ):
-                try:
-                    _add(found, await result if inspect.isawaitable(result) else result)
-                except Exception as error:  # noqa: BLE001 - another plugin's failure must not cost the answer
-                    context.logger.warning("task_links of {plugin} failed: {error!r}", plugin=plugin, error=error)
-    except TimeoutError:
-        context.logger.warning("task_links took longer than {seconds} s", seconds=PATIENCE)
+    answers = await context.ask_hook(
+        "task_links", PATIENCE, repository_path=repository_path, paths=list(paths), branch=branch
+    )
+    for plugin, links in answers:
+        try:
+            _add(found, links)
+        except Exception as error:  # noqa: BLE001 - another plugin's nonsense must not cost the answer
+            context.logger.warning("task_links of {plugin} cannot be read: {error!r}", plugin=plugin, error=error)
     return found
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_hookspecs() -> object:
-    """Declare `task_links`."""
+    """Declare `task_links` and `search_signals`."""
     from packhorse_search import hookspecs
 
     return hookspecs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from packhorse_search.definitions import definition_strength
@@ -18,7 +19,7 @@ from packhorse_search.kinds import FileKind, file_kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packhorse_search.candidates import Candidate, File, PathStatistics
+    from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
@@ -33,8 +34,22 @@ class Ranked:
     signals: Mapping[str, float]
 
 
-def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatistics, weights: Weights) -> list[Ranked]:
-    """Order the candidates, best first; every candidate stays in the list."""
+def rank(
+    query: Query,
+    candidates: Sequence[Candidate],
+    statistics: PathStatistics,
+    weights: Weights,
+    contributed: Mapping[ChunkKey, Mapping[str, float]] = MappingProxyType({}),
+) -> list[Ranked]:
+    """Order the candidates, best first; every candidate stays in the list.
+
+    Args:
+        query: what is asked.
+        candidates: what may answer.
+        statistics: how common the query's words are in paths.
+        weights: what each signal is worth.
+        contributed: further signals of some chunks, in -1..1, by name.
+    """
     if not candidates:
         return []
     chunk_signals = [_chunk_signals(query, candidate, weights) for candidate in candidates]
@@ -56,7 +71,9 @@ def rank(query: Query, candidates: Sequence[Candidate], statistics: PathStatisti
         for place, i in enumerate(members):
             share = factor * weights.spread**place
             parts = {name: value * share for name, value in (chunk_signals[i] | signals).items() if value > 0}
-            ranked.append((sum(parts.values()), candidates[i], kind, parts))
+            others = contributed.get(candidates[i].key, {})
+            parts |= {name: weights.contributed * value * share for name, value in others.items()}
+            ranked.append((max(0.0, sum(parts.values())), candidates[i], kind, parts))
     ranked.sort(key=lambda entry: (-entry[0], entry[1].file.path, entry[1].start_line))
     most = _most(weights)
     return [Ranked(candidate, min(1.0, score / most), kind, parts) for score, candidate, kind, parts in ranked]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packhorse.errors import InvalidInputError, UnavailableError
-from packhorse_search import assemble, query, scope, store
+from packhorse_search import assemble, query, scope, signals, store
 from packhorse_search.answer import SearchAnswer
 from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
 from packhorse_search.fuse import Evidence, fuse
@@ -18,7 +18,7 @@ from packhorse_search.retrieve import retrieve
 from packhorse_search.weights import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -109,8 +109,10 @@ class Search:
         """Answer from the index as it is."""
         vectors, warnings = await self._vectors(asked, where)
         found = await self._retrieve(asked, where, vectors)
+        candidates = _candidates(found)
+        contributed = await signals.contributed(self._context, asked.text, where, candidates)
         # Some milliseconds of computing, during which the server should hear its other clients.
-        ranked = await asyncio.to_thread(self._rank, asked, where, found)
+        ranked = await asyncio.to_thread(self._rank, asked, where, found, candidates, contributed)
         results = await assemble.results(
             self._context, asked, where, ranked[: request.limit], request.context_lines, explain=request.explain
         )
@@ -161,11 +163,18 @@ class Search:
             tasks = [group.create_task(one(area)) for area in areas]
         return [task.result() for task in tasks]
 
-    def _rank(self, asked: Query, where: Scope, found: Sequence[Retrieved]) -> list[Ranked]:
+    def _rank(
+        self,
+        asked: Query,
+        where: Scope,
+        found: Sequence[Retrieved],
+        candidates: Sequence[Candidate],
+        contributed: Mapping[ChunkKey, Mapping[str, float]],
+    ) -> list[Ranked]:
         paths: Counter[str] = Counter()
         for pool in found:
             paths.update(pool.paths)
-        return _once(rank(asked, _candidates(found), PathStatistics(where.files, paths), self._weights))
+        return _once(rank(asked, candidates, PathStatistics(where.files, paths), self._weights, contributed))
 
     async def _filter_hint(self, where: Scope) -> str:
         async with self._context.database.connection() as connection:

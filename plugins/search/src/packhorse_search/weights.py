@@ -63,6 +63,9 @@ class Weights:
     related_path: float = 0.8
     """A related form in a path against the word itself."""
 
+    contributed: float = 0.3
+    """What another plugin says of the chunk; each adds or takes as much at most. Not part of the benchmark."""
+
     coherence: float = 0.35
     """What the other matching chunks of the same file add to each of its chunks; -0.039."""
     coherence_floor: float = 0.15
