@@ -172,3 +172,24 @@ async def test_ensure_indexed_indexes_once(indexing: RunningIndex, repository: R
     again = await indexing.index.ensure_indexed(str(repository))
     assert again == found
     assert await indexing.query("SELECT count(*) FROM indexing.job") == [(1,)]
+
+
+async def test_the_vocabulary_of_each_segment_is_the_lexemes_of_its_postings(indexing, make_repository):
+    repository = make_repository()
+    for i in range(3):
+        repository.write(f"file_{i}.py", f"def step_{i}():\n    return total_{i}\n")
+        await indexing.index.index(str(repository))
+    segments = await indexing.query(
+        "SELECT segment, array_agg(lexeme ORDER BY lexeme) FROM indexing.posting GROUP BY segment ORDER BY segment"
+    )
+    vocabulary = await indexing.query("SELECT segment, lexemes FROM indexing.vocabulary ORDER BY segment")
+    assert len(vocabulary) == 3
+    assert [(segment, words.split("\n")[1:-1]) for segment, words in vocabulary] == segments
+
+
+async def test_a_definition_tells_its_last_line_and_what_encloses_it(indexing, make_repository):
+    repository = make_repository()
+    repository.write("a.py", "class Pool:\n    def open(self):\n        x = 1\n        return x\n")
+    await indexing.index.index(str(repository))
+    rows = await indexing.query("SELECT name, line, end_line, scope FROM indexing.definition ORDER BY line")
+    assert rows == [("Pool", 1, 4, None), ("open", 2, 4, "Pool")]

@@ -3,6 +3,9 @@
 An identifier counts whole, lower-cased and without its outer underscores, and beside it, when it has several, its
 parts split at case, underscores and digits: `parseHTTPHeader_v2` gives `parsehttpheader_v2`, `parse`, `http`,
 `header`. Runs of Chinese, Japanese and Korean script, which are written without spaces, give their bigrams as parts.
+
+A chunk with a word that no lexeme holds as it stands in the text, because it is too long or was normalised, has
+`PARTIAL` beside its lexemes, so that a search for exact text knows that it must look there.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from itertools import chain
 
 MAX_LEXEME = 64
 """Characters of the longest lexeme; longer words are base64, hashes or noise and only their parts are kept."""
+
+PARTIAL = "~"
+"""The lexeme of texts with a word that no other lexeme holds whole; no word can be written like it."""
 
 _MAX_WORD = 256
 _MAX_PARTS = 12
@@ -32,6 +38,10 @@ _cache: dict[str, tuple[str, ...]] = {}
 
 def lexemes(text: str) -> list[str]:
     """Return the lexemes of a text in order, with repetitions."""
+    return [lexeme for lexeme in _lexemes(text) if lexeme is not PARTIAL]
+
+
+def _lexemes(text: str) -> list[str]:
     cached = _cache
     out: list[str] = []
     for word in _words(text):
@@ -41,8 +51,11 @@ def lexemes(text: str) -> list[str]:
 
 
 def counts(text: str) -> Counter[str]:
-    """Return how often each lexeme of a text occurs."""
-    return Counter(lexemes(text))
+    """Return how often each lexeme of a chunk occurs, `PARTIAL` once if it has it."""
+    found = Counter(_lexemes(text))
+    if PARTIAL in found:
+        found[PARTIAL] = 1
+    return found
 
 
 def path_lexemes(path: str) -> list[str]:
@@ -67,16 +80,19 @@ def _remember(word: str) -> tuple[str, ...]:
 
 def _split(word: str) -> tuple[str, ...]:
     if len(word) > _MAX_WORD:
-        return ()
+        return (PARTIAL,)
+    written = word
     if not word.isascii():
         word = unicodedata.normalize("NFKC", word)
+    is_partial = word != written
     word = word.strip("_")
     whole = word.lower()
-    if word.isdigit():
-        return (whole,) if len(word) <= _MAX_DIGITS else ()
-    parts = _parts(word)
-    kept = [part for part in parts if _is_telling(part)] if 1 < len(parts) <= _MAX_PARTS else []
-    return tuple(lexeme for lexeme in chain((whole,), kept) if len(lexeme) <= MAX_LEXEME and _is_telling(lexeme))
+    parts = [] if word.isdigit() else _parts(word)
+    longest = _MAX_DIGITS if word.isdigit() else MAX_LEXEME
+    is_partial |= len(whole) > longest
+    kept = chain((whole,), parts if 1 < len(parts) <= _MAX_PARTS else ())
+    found = [lexeme for lexeme in kept if len(lexeme) <= longest and _is_telling(lexeme)]
+    return (*found, PARTIAL) if is_partial else tuple(found)
 
 
 def _parts(word: str) -> list[str]:
@@ -86,7 +102,7 @@ def _parts(word: str) -> list[str]:
         part
         for segment in word.split("_")
         for run in _CJK_RUNS.findall(segment)
-        for part in (_bigrams(run) if _is_cjk(run[0]) else _unicode_parts(run))
+        for part in (_bigrams(run.lower()) if _is_cjk(run[0]) else _unicode_parts(run))
     ]
 
 

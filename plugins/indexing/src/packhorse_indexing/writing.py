@@ -140,7 +140,15 @@ def _chunk_rows(blob: NewBlob, blob_id: int, first_chunk: int) -> Iterator[Chunk
 def _definition_rows(blob: NewBlob, blob_id: int, first_chunk: int) -> Iterator[DefinitionRow]:
     for definition in blob.definitions:
         chunk_id = first_chunk + blob.first + definition.chunk
-        yield DefinitionRow(definition.name[:MAX_NAME], definition.kind, chunk_id, blob_id, definition.line)
+        yield DefinitionRow(
+            name=definition.name[:MAX_NAME],
+            kind=definition.kind,
+            chunk_id=chunk_id,
+            blob_id=blob_id,
+            line=definition.line,
+            end_line=definition.end_line,
+            scope=definition.scope,
+        )
 
 
 def _write_vectors(connection: Connection[Any], pool_id: int, rows: list[ChunkRow], vectors: Vectors) -> None:

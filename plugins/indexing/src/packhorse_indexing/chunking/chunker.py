@@ -37,7 +37,14 @@ def chunk(text: str, language: str) -> Chunked:
     chunks = [describe.chunk(first, last, "".join(lines[first : last + 1])) for first, last in pieces]
     starts = [first for first, _ in pieces]
     definitions = [
-        Definition(span.name, span.kind, span.row + 1, bisect_right(starts, span.row) - 1, describe.scope(span))
+        Definition(
+            name=span.name,
+            kind=span.kind,
+            line=span.row + 1,
+            chunk=bisect_right(starts, span.row) - 1,
+            scope=describe.scope(span),
+            end_line=span.last + 1,
+        )
         for span in sorted(outline.spans, key=lambda span: span.row)
     ]
     return Chunked(chunks, definitions, outline.fallback)

@@ -30,13 +30,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A name that the file defines, for symbol lookup: `chunk` is the ordinal of the chunk that holds `line`."""
+    """A name that the file defines, for symbol lookup.
+
+    `chunk` is the ordinal of the chunk that holds `line`; `scope` the enclosing definitions, outermost first, joined
+    by `.`; `end_line` the last line of what is defined, inclusive.
+    """
 
     name: str
     kind: str
     line: int
     chunk: int
     scope: str | None
+    end_line: int
 
 
 @dataclass(frozen=True, slots=True)

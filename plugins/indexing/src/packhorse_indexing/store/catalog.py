@@ -114,6 +114,7 @@ async def forget_repository(connection: AsyncConnection[Any], repository: Reposi
     row = await cursor.fetchone()
     if row is not None and row[0]:
         await connection.execute("SELECT indexing.drop_partitions(%s)", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.vocabulary WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.path WHERE pool_id = %s", [repository.pool_id])

@@ -51,6 +51,8 @@ class DefinitionRow(NamedTuple):
     chunk_id: int
     blob_id: int
     line: int
+    end_line: int
+    scope: str | None
 
 
 def known_blobs(
@@ -148,10 +150,11 @@ def add_chunks(connection: Connection[Any], pool_id: int, rows: Iterable[ChunkRo
 def add_definitions(connection: Connection[Any], pool_id: int, rows: Iterable[DefinitionRow]) -> None:
     """Add definitions."""
     statement = """
-        COPY indexing.definition (pool_id, name, kind, chunk_id, blob_id, line) FROM STDIN (FORMAT binary)
+        COPY indexing.definition (pool_id, name, kind, chunk_id, blob_id, line, end_line, scope)
+        FROM STDIN (FORMAT binary)
         """
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(["int4", "text", "text", "int4", "int4", "int4"])
+        copy.set_types(["int4", "text", "text", "int4", "int4", "int4", "int4", "text"])
         for row in rows:
             copy.write_row((pool_id, *row))
 

@@ -33,15 +33,20 @@ def add_segment(
     connection: Connection[Any], pool_id: int, segment: int, chunks: int, length: int, postings: Iterable[Posting]
 ) -> None:
     """Write a segment with its postings."""
+    rows = list(postings)
     connection.execute(
         "INSERT INTO indexing.segment (pool_id, id, chunks, length) VALUES (%s, %s, %s, %s)",
         [pool_id, segment, chunks, length],
+    )
+    connection.execute(
+        "INSERT INTO indexing.vocabulary (pool_id, segment, lexemes) VALUES (%s, %s, %s)",
+        [pool_id, segment, "\n".join(("", *(posting[0] for posting in rows), ""))],
     )
     statement = """
         COPY indexing.posting (pool_id, lexeme, segment, chunk_ids, frequencies, lengths) FROM STDIN (FORMAT binary)
         """
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in posting_rows(pool_id, segment, postings):
+        for block in posting_rows(pool_id, segment, rows):
             copy.write(block)
 
 
@@ -84,6 +89,9 @@ def merge_segments(connection: Connection[Any], pool_id: int, segments: Sequence
     merged = [posting for posting in _merged(connection, pool_id, segments, alive, lengths) if len(posting[1])]
     connection.execute(
         "DELETE FROM indexing.posting WHERE pool_id = %s AND segment = ANY(%s)", [pool_id, list(segments)]
+    )
+    connection.execute(
+        "DELETE FROM indexing.vocabulary WHERE pool_id = %s AND segment = ANY(%s)", [pool_id, list(segments)]
     )
     connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s AND id = ANY(%s)", [pool_id, list(segments)])
     if merged:
