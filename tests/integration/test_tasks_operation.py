@@ -9,6 +9,7 @@ import pytest
 from loguru import logger
 
 from packhorse.context import PluginContext
+from packhorse.database import reading
 from packhorse.errors import ConflictError, InvalidInputError
 from packhorse_tasks import repositories, store, transfer
 from packhorse_tasks.checks import health_checks
@@ -132,11 +133,11 @@ async def test_what_is_missing_is_told_only_of_folders_that_may_be_looked_at(pac
 
 async def test_a_read_leaves_the_connection_as_transactions_need_it(host: PluginHost) -> None:
     for _ in range(3):
-        async with store.reading(host.database) as connection:
+        async with reading(host.database) as connection:
             assert connection.autocommit
             await store.rows(connection, store.HEALTH, {})
     with pytest.raises(RuntimeError):
-        async with store.reading(host.database):
+        async with reading(host.database):
             raise RuntimeError
     with pytest.raises(RuntimeError):
         async with host.database.connection() as connection:
@@ -148,7 +149,7 @@ async def test_a_read_leaves_the_connection_as_transactions_need_it(host: Plugin
 
 async def test_a_read_that_is_left_in_the_middle_gives_its_connection_up(host: PluginHost) -> None:
     with pytest.raises(RuntimeError):
-        async with store.reading(host.database) as connection:
+        async with reading(host.database) as connection:
             await connection.execute("BEGIN")
             raise RuntimeError
     assert connection.closed

@@ -1,7 +1,7 @@
 """The database: where it is, connections to it, its migrations, and the embedded PostgreSQL that is used without one.
 
 A worker process holds `lease(settings)` and opens `connect(address)`; an asyncio program opens one `Database` and
-uses `database.connection()`, a transaction each time.
+uses `database.connection()`, a transaction each time, or `reading(database)`, without one.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from packhorse.database.address import Address, lease
+    from packhorse.database.autocommit import Lender, reading
     from packhorse.database.migrations import PluginMigrations, migrate
     from packhorse.database.pool import Database
     from packhorse.database.session import connect
 
-__all__ = ["Address", "Database", "PluginMigrations", "connect", "lease", "migrate"]
+__all__ = ["Address", "Database", "Lender", "PluginMigrations", "connect", "lease", "migrate", "reading"]
 
 # Imported when first used: the keeper of the embedded server lives in this package and must stay small, and the
 # command line must start quickly.
 _HOMES = {
     "Address": "address",
     "Database": "pool",
+    "Lender": "autocommit",
     "PluginMigrations": "migrations",
     "connect": "session",
     "lease": "address",
     "migrate": "migrations",
+    "reading": "autocommit",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packhorse.database import reading
 from packhorse.health import Health, HealthCheck
 from packhorse_tasks import meaning, store
 
@@ -18,7 +19,7 @@ def health_checks(context: PluginContext) -> list[HealthCheck]:
     """Return the checks of the tracker and of tasks that wait to be found by meaning."""
 
     async def tracker() -> Health:
-        async with store.reading(context.database) as connection:
+        async with reading(context.database) as connection:
             [counted] = await store.rows(connection, store.HEALTH, {})
         summary = f"{counted['open']} open tasks, {counted['claimed']} of them claimed."
         if counted["lapsed"]:
@@ -29,7 +30,7 @@ def health_checks(context: PluginContext) -> list[HealthCheck]:
         embedder = meaning.find_embedder(context)
         if embedder is None:
             return Health("ok", "Tasks are found by their words; by meaning too when the indexing plugin runs.")
-        async with store.reading(context.database) as connection:
+        async with reading(context.database) as connection:
             [waiting] = await store.rows(connection, store.WAITING, {"patience": PATIENCE})
         if waiting["late"]:
             return Health(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -15,14 +13,6 @@ if TYPE_CHECKING:
     from psycopg.types.json import Jsonb
 
 Row = dict[str, Any]
-
-
-class Lender(Protocol):
-    """What lends connections, one transaction or one step of it each."""
-
-    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]:
-        """Lend one; what was done with it holds when the block ends, and not when it raises."""
-        ...
 
 
 # A whole task; of its comments the last 20, whose number is told, and of its status changes the last 1,000.
@@ -300,25 +290,6 @@ FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL
 
 # Statements whose best plan depends on which of their filters are given; a prepared one would get a plan for all.
 _PLANNED_EACH_TIME = frozenset({COUNT, NEWEST, URGENT, WORDED_MATCHING, NEAREST_MATCHING})
-
-
-@asynccontextmanager
-async def reading(database: Lender) -> AsyncIterator[AsyncConnection[TupleRow]]:
-    """Lend a connection on which each statement stands alone: a transaction would cost two round trips more."""
-    from psycopg.pq import TransactionStatus
-
-    async with database.connection() as connection:
-        if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # a step of a larger transaction
-            yield connection
-            return
-        await connection.set_autocommit(True)
-        try:
-            yield connection
-        finally:
-            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-                await connection.set_autocommit(False)
-            else:  # lost, or not certain to be clean: the pool makes another
-                await connection.close()
 
 
 async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> list[Row]:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from packhorse.database import reading
 from packhorse.errors import ConflictError, NotFoundError
 from packhorse_tasks import changes, claims, store
 from packhorse_tasks.models import AuditEntry, Task, TaskList, TaskSummary
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
-    from packhorse.database.pool import Database
+    from packhorse.database import Database, Lender
     from packhorse_tasks.drafts import Draft
     from packhorse_tasks.search import Filter, Nearness
 
@@ -38,7 +39,7 @@ _NEW: dict[str, Any] = {
 class Tracker:
     """The tasks in the database; safe to share among any number of callers."""
 
-    def __init__(self, database: store.Lender) -> None:
+    def __init__(self, database: Lender) -> None:
         self._database = database
 
     async def create(
@@ -72,12 +73,12 @@ class Tracker:
         Raises:
             NotFoundError: there is no task of this id.
         """
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             return await changes.get(connection, task_id)
 
     async def find_by_key(self, client_key: str) -> UUID | None:
         """Return the id of the task that was created with this client key, if any."""
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             found = await store.row(connection, store.CREATED_BEFORE, {"client_key": client_key})
         return None if found is None else UUID(str(found["id"]))
 
@@ -88,7 +89,7 @@ class Tracker:
             NotFoundError: no task is meant.
             ConflictError: several are.
         """
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             found = await store.rows(connection, store.FIND, {"prefix": reference.lower().removeprefix("#")})
         if not found:
             raise NotFoundError(f"There is no task {reference}.", remedy="`packhorse tasks list --all` shows all.")
@@ -111,7 +112,7 @@ class Tracker:
         Urgency is priority, then due date, then age.
         """
         ordered = store.URGENT if (wanted.ready if urgent is None else urgent) else store.NEWEST
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             found = await store.rows(connection, ordered, {**wanted.arguments, "limit": limit, "offset": offset})
             if found:
                 total = found[0]["total"]
@@ -133,7 +134,7 @@ class Tracker:
         full: bool = False,
     ) -> TaskList:
         """Return a page of the tasks that match and fit the question, by words and by meaning when `near` is given."""
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             ids = await search(connection, question, wanted, near)
             page = {"ids": ids[offset : offset + limit]}
             shown = await store.rows(connection, store.GET_MANY if full else store.SUMMARIES, page)
@@ -178,7 +179,7 @@ class Tracker:
 
     async def history(self, task_id: UUID, since_version: int = 0) -> Sequence[AuditEntry]:
         """Return who changed what in the task when, oldest first."""
-        async with store.reading(self._database) as connection:
+        async with reading(self._database) as connection:
             return await changes.history(connection, task_id, since_version)
 
     async def _created_before(self, connection: AsyncConnection[TupleRow], client_key: str, title: str) -> Task:
