@@ -77,14 +77,19 @@ TOOL = '''
 
 @pytest.fixture
 def release(site: Path, tmp_path: Path) -> Callable[..., PluginHost]:
-    """Install a release of `packhorse-changing` with these tools and return a loaded host that sees it alone."""
+    """Install a release of `packhorse-changing` with these tools and return a loaded host that sees it alone.
 
-    def install(version: str, /, distribution: str = "packhorse-changing", **tools: str) -> PluginHost:
+    What stands in `source` comes after them in its module.
+    """
+
+    def install(
+        version: str, /, distribution: str = "packhorse-changing", source: str = "", **tools: str
+    ) -> PluginHost:
         for old in site.glob("*"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         sys.modules.pop("packhorse_changing", None)
         body = "".join(TOOL.format(name=name, description=text) for name, text in tools.items()) or "    pass"
-        (site / "packhorse_changing.py").write_text(TOOLS.format(tools=body), "utf-8")
+        (site / "packhorse_changing.py").write_text(TOOLS.format(tools=body) + source, "utf-8")
         write_metadata(
             site / f"{distribution.replace('-', '_')}-{version}.dist-info",
             name=distribution,

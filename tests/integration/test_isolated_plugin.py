@@ -18,9 +18,10 @@ from mcp.shared.exceptions import MCPError
 
 from packhorse.errors import PackhorseError
 from packhorse.health import report
+from packhorse.instructions import compose
 from packhorse.isolated import process as processes
 from packhorse.middleware import META
-from packhorse.server import build_server, instructions
+from packhorse.server import build_server
 from packhorse.variables import Variable
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ async def test_an_isolated_plugin_offers_all_that_it_has_under_its_own_names(
         assert prompt.messages[0].content.text == "Please, host."
         with pytest.raises(MCPError):
             await client.get_prompt("beg", {})
-        assert "Ask segfault for trouble." in instructions(host)
+        assert "Ask segfault for trouble." in compose(host)
         finding = {(one.plugin, one.name): one for one in (await report(host)).findings}["segfault", "process"]
         assert finding.status == "ok"
     with pytest.raises(ProcessLookupError):

@@ -85,7 +85,7 @@ def test_a_tool_that_is_gone_stays_in_the_lock(tmp_path: Path) -> None:
     lock.record(tmp_path, [Offer("notes", "packhorse-notes", "2", {"a": {"name": "a"}})])
     back = Offer("notes", "packhorse-notes", "3", {"a": {"name": "a"}, "b": {"name": "b", "description": "new"}})
     (change,) = lock.changes(tmp_path, [back])
-    assert (change.tool, change.kind, change.approved_version) == ("b", "changed", "1")
+    assert (change.name, change.kind, change.approved_version) == ("b", "changed", "1")
 
 
 def test_an_approval_of_one_tool_is_none_of_the_others(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_approval_of_one_tool_is_none_of_the_others(tmp_path: Path) -> None:
     now = Offer("notes", "packhorse-notes", "2", tools)
     lock.record(tmp_path, [now], approved=[("notes", "a")])
     (change,) = lock.changes(tmp_path, [now])
-    assert (change.tool, change.approved_version) == ("b", "2")
+    assert (change.name, change.approved_version) == ("b", "2")
 
 
 def test_a_lock_file_of_another_form_knows_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from fastmcp.server.providers import Provider
 from loguru import logger
 
 from packhorse import __version__, hookimpl
-from packhorse.server import LONGEST_INSTRUCTIONS, build_server, shorten
+from packhorse.instructions import LONGEST_INSTRUCTIONS, shorten
+from packhorse.server import build_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -159,20 +159,26 @@ def misnamed(name: str, distribution: str) -> Fault | None:
     return None
 
 
-def screen(candidates: Iterable[Candidate], allow: Sequence[str] | None, block: Sequence[str]) -> list[Candidate]:
+def screen(
+    candidates: Iterable[Candidate],
+    allow: Sequence[str] | None,
+    block: Sequence[str],
+    seniority: Callable[[Candidate], str] | None = None,
+) -> list[Candidate]:
     """Decide from metadata alone which candidates may be imported, in the order to do it.
 
     Args:
         candidates: what `discover` returned.
         allow: the only distributions (or plugin names) to load; None allows all.
         block: distributions (or plugin names) not to load.
+        seniority: what sorts those first that have the older right to a name; by default all are alike.
 
     Returns:
         All candidates, those with a `fault` included, each after the plugins that it requires.
     """
     filtered = [_filter(candidate, allow, block) for candidate in candidates]
     _version.cache_clear()
-    return in_order([_compatible(candidate) for candidate in _settle_names(filtered)])
+    return in_order([_compatible(candidate) for candidate in _settle_names(filtered)], seniority=seniority)
 
 
 def unmatched(candidates: Collection[Candidate], wanted: Sequence[str]) -> list[str]:
@@ -314,16 +320,20 @@ def sought(candidate: Candidate) -> frozenset[str]:
 
 
 def in_order(
-    candidates: Sequence[Candidate], needed_by: Callable[[Candidate], frozenset[str]] | None = None
+    candidates: Sequence[Candidate],
+    needed_by: Callable[[Candidate], frozenset[str]] | None = None,
+    *,
+    seniority: Callable[[Candidate], str] | None = None,
 ) -> list[Candidate]:
-    """Sort by name, but each plugin after those that it requires; a circle of requirements falls back to names.
+    """Sort by seniority and name, but each plugin after those that it requires; in a circle these do not count.
 
     Args:
         candidates: what to sort.
         needed_by: what has to come before a candidate; by default `required`.
+        seniority: see `screen`.
     """
     needed_by = needed_by or required
-    rank = sorted(candidates, key=lambda c: (c.name, c.key))
+    rank = sorted(candidates, key=lambda c: (seniority(c) if seniority else "", c.name, c.key))
     places: dict[str, set[int]] = {}
     for at, candidate in enumerate(rank):
         places.setdefault(candidate.key, set()).add(at)

@@ -13,6 +13,7 @@ from packhorse.asking import Asking
 from packhorse.configuration import refuse, settings_of
 from packhorse.context import PluginContext, Services
 from packhorse.control.choices import switched_off
+from packhorse.control.lock import seniority
 from packhorse.discovery import Candidate, discover, named, required, screen, unmatched
 from packhorse.errors import ConfigurationError, PackhorseError
 from packhorse.faults import fault_of
@@ -98,7 +99,7 @@ class PluginHost:
             found = switched_off(found, settings.data_dir)
         except ConfigurationError as error:
             self._misconfigured.append(error)
-        for candidate in screen(found, settings.plugins, settings.block):
+        for candidate in screen(found, settings.plugins, settings.block, seniority(settings.data_dir)):
             self._note(candidate)
         for entry in unmatched(found, [*(settings.plugins or ()), *settings.block]):
             self.warnings.append(f"PACKHORSE_PLUGINS or PACKHORSE_BLOCK names {entry!a}, which is not installed.")

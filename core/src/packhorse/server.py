@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from loguru import logger
-
 import packhorse
-from packhorse.descriptions import hidden
 from packhorse.framework import settle_fastmcp
-from packhorse.isolation import PluginCrash
+from packhorse.instructions import compose
 from packhorse.lifespan import PATIENCE, log_start
 from packhorse.metrics import Metrics
 from packhorse.watchdog import watching
@@ -25,11 +21,6 @@ if TYPE_CHECKING:
 
     from packhorse.plugins import PluginHost
 
-LONGEST_INSTRUCTIONS = 2_000  # characters; they are in the context of every conversation
-ABOUT = (
-    "Packhorse serves tools for a developer's code. Failures are answered with what to do next; "
-    "packhorse://health tells what works and packhorse://plugins what is installed."
-)
 JSON = "application/json"
 
 
@@ -56,12 +47,13 @@ def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
 
     host.check(strict=strict)
     metrics = Metrics()
+    withheld: set[str] = set()
 
     @asynccontextmanager
     async def lifespan(server: FastMCP) -> AsyncIterator[dict[str, Any]]:
         # Strict means to know before the first request that everything works.
         async with host.running(patience=None if host.core_settings.strict else PATIENCE):
-            server.instructions = instructions(host)  # without the plugins that did not start
+            server.instructions = compose(host, withheld)  # without the plugins that did not start
             log_start(host)
             with watching(host):
                 yield {}
@@ -82,11 +74,11 @@ def build_server(host: PluginHost, *, strict: bool | None = None) -> FastMCP:
     for name in host.loaded:
         if host.record(name).loaded and host.implements(name, "register_tools"):
             _register(host, name, mcp, registrations)
-    mcp.instructions = instructions(host)
     host.check(strict=strict)
     completions.install(mcp, host, registrations)
     if not host.without_database:  # an isolated plugin's tools pass the gate of the host that mounts it
-        gate.install(mcp, host, strict=strict)
+        withheld |= gate.install(mcp, host, strict=strict).withheld
+    mcp.instructions = compose(host, withheld)
     return mcp
 
 
@@ -134,43 +126,3 @@ def _register_resources(mcp: FastMCP, host: PluginHost, metrics: Metrics) -> Non
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def instructions(host: PluginHost) -> str:
-    """Compose the server's instructions: the core's sentence and each plugin's, shortened to its share."""
-    offered = {}
-    for name in host.loaded:
-        if host.implements(name, "register_instructions"):
-            try:
-                texts = host.call_plugin(name, "register_instructions")
-                offered[name] = _visible(name, " ".join(" ".join(str(text).split()) for text in texts))
-            except PluginCrash as crash:
-                logger.opt(exception=crash.cause).error("register_instructions of {} failed: {}", name, crash)
-    room = LONGEST_INSTRUCTIONS - len(ABOUT) - len(offered)
-    parts = [ABOUT]
-    for left, (name, text) in zip(range(len(offered), 0, -1), sorted(offered.items(), key=_length), strict=True):
-        share = room // left  # the short ones come first and leave what they do not need to the long ones
-        part = text if len(text) <= share else shorten(text, share)
-        if part != text:
-            logger.warning("The instructions of {} are {} characters; {} are kept.", name, len(text), len(part))
-        room -= len(part)
-        offered[name] = part
-    return " ".join([*parts, *(text for text in offered.values() if text)])
-
-
-def _visible(plugin: str, text: str) -> str:
-    found = hidden(text)
-    if found:
-        logger.error("The instructions of {} hide characters and are left out: {}", plugin, ", ".join(found))
-    return "" if found else text
-
-
-def _length(entry: tuple[str, str]) -> int:
-    return len(entry[1])
-
-
-def shorten(text: str, length: int) -> str:
-    """Return as many whole sentences of `text` as `length` characters hold; of a longer first one, whole words."""
-    head = text[: length + 1]
-    ends = [found.end(1) for found in re.finditer(r"([.!?])(?=\s|$)", head) if found.end(1) <= length]
-    return text[: ends[-1]] if ends else head.rsplit(" ", 1)[0].rstrip()[:length]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from packhorse.program import Program
 
 Json = Annotated[bool, Parameter(help="Print JSON on standard output.")]
+UNCHANGED = "Everything is as it was approved."
 RESTART = "Running servers keep what they started with; restart the client to see it."
 
 
@@ -71,7 +72,7 @@ def register(app: App, program: Program, group: Group) -> None:
 
     @plugins.command
     def diff(name: str = "", /, *, json: Json = False) -> int:
-        """Show what changed in tools since they were approved; they are off until they are approved anew.
+        """Show what changed since it was approved: tools, resources, prompts, instructions. It is off until then.
 
         The exit code is 1 when there is a change.
 
@@ -85,7 +86,7 @@ def register(app: App, program: Program, group: Group) -> None:
     def approve(
         *names: str, everything: Annotated[bool, Parameter(name="--all", help="Approve every change.")] = False
     ) -> None:
-        """Take changed tools as they are now. Look at `packhorse plugins diff` first.
+        """Take what changed as it is now. Look at `packhorse plugins diff` first.
 
         Examples:
           packhorse plugins approve notes
@@ -155,7 +156,7 @@ def _diff(host: PluginHost, name: str, *, as_json: bool) -> int:
         return int(bool(found))
     console = terminal.output()
     if not found:
-        console.print("Every tool is as it was approved.")
+        console.print(UNCHANGED)
     for change in found:
         for line in change.diff():
             style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
@@ -166,7 +167,7 @@ def _diff(host: PluginHost, name: str, *, as_json: bool) -> int:
 def _as_dict(change: Change) -> dict[str, Any]:
     return {
         "plugin": change.plugin,
-        "tool": change.tool,
+        "name": change.name,
         "kind": change.kind,
         "approved_version": change.approved_version,
         "version": change.version,
@@ -177,18 +178,18 @@ def _as_dict(change: Change) -> dict[str, Any]:
 def _approve(host: PluginHost, names: Sequence[str], *, everything: bool) -> None:
     if bool(names) == everything:
         raise InvalidInputError(
-            "Say what to approve: a plugin, a tool as PLUGIN:TOOL, or --all.",
+            "Say what to approve: a plugin, PLUGIN:NAME as `packhorse plugins diff` has the name, or --all.",
             remedy="`packhorse plugins diff` shows what changed.",
         )
     found = _changes(host, names)
-    lock.record(host.core_settings.data_dir, _offers(host), approved=[(one.plugin, one.tool) for one in found])
+    lock.record(host.core_settings.data_dir, _offers(host), approved=[(one.plugin, one.name) for one in found])
     console = terminal.output()
     for change in found:
-        console.print(terminal.safe(f"{change.plugin}:{change.tool} is approved."), soft_wrap=True)
+        console.print(terminal.safe(f"{change.plugin}:{change.name} is approved."), soft_wrap=True)
     if found:
         terminal.messages().print(RESTART, soft_wrap=True)
     else:
-        console.print("Every tool is as it was approved.")
+        console.print(UNCHANGED)
 
 
 def _changes(host: PluginHost, names: Sequence[str]) -> list[Change]:
@@ -205,12 +206,13 @@ def _changes(host: PluginHost, names: Sequence[str]) -> list[Change]:
     gate, problem = built(host)
     if gate is None:
         raise problem or ConfigurationError("The server cannot be built.")
-    return [one for one in gate.changes if not names or {one.plugin, f"{one.plugin}:{one.tool}"} & set(names)]
+    return [one for one in gate.changes if not names or {one.plugin, f"{one.plugin}:{one.name}"} & set(names)]
 
 
 def _offers(host: PluginHost) -> list[lock.Offer]:
-    from packhorse.control.definitions import definition, definitions
+    from packhorse.control.definitions import components, definition
     from packhorse.control.gate import offers_of
     from packhorse.server import build_server
 
-    return offers_of(host, {tool.name: definition(tool) for tool in definitions(build_server(host, strict=False))})
+    found = components(build_server(host, strict=False))
+    return offers_of(host, {name: definition(component) for name, component in found.items()})

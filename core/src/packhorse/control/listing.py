@@ -29,8 +29,8 @@ WIDEST = 120  # columns of the lists below the table, where there is no terminal
 class Entry:
     """One plugin in the list.
 
-    `tokens` is the cost of the tools that are on (see `definitions.tokens`), `costs` that of each tool, `off` the tools
-    that are not offered. `health` is empty when no checks were asked for.
+    `tokens` is the cost of the tools that are on (see `definitions.tokens`), `costs` that of each tool, `off` what is
+    not offered, by label (see `definitions.label`). `health` is empty when no checks were asked for.
     """
 
     record: PluginRecord
@@ -74,11 +74,14 @@ def entries(host: PluginHost, gate: Gate | None, *, health: bool = False) -> lis
         gate: the server's, None when it could not be built.
         health: start what the server would start and run the plugins' checks.
     """
+    from packhorse.control.gate import instructions_of, labels_of
+
     checks = _checks(host) if health else {}
     found = []
     for record in host.records:
         costs = {tool: gate.cost[tool] for tool in record.tools if gate is not None and tool in gate.cost}
-        off = {tool: gate.off[tool] for tool in record.tools if gate is not None and tool in gate.off}
+        labels = [*labels_of(record), instructions_of(record.name)]
+        off = {name: gate.off[name] for name in labels if gate is not None and name in gate.off}
         mine = checks.get(record.name, [])
         worst = max((one["status"] for one in mine), key=("ok", "warning", "failed").index, default="")
         state = (worst or "ok") if health and record.loaded else ""
@@ -118,7 +121,8 @@ def show(listed: list[Entry]) -> None:
 
 
 def _cells(entry: Entry) -> dict[str, Text]:
-    record, off = entry.record, len(entry.off)
+    record = entry.record
+    off = sum(tool in entry.off for tool in record.tools)
     count = f"{len(record.tools) - off} of {len(record.tools)}" if off else str(len(record.tools) or "-")
     return {
         "Plugin": terminal.safe(record.name, style="bold"),

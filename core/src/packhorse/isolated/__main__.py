@@ -63,9 +63,9 @@ def _serve(channel: Channel, name: str, distribution: str) -> int:
 
 
 def _instructions(host: PluginHost) -> str:
-    from packhorse.server import ABOUT, instructions
+    from packhorse.instructions import ABOUT, compose
 
-    return instructions(host).removeprefix(ABOUT).strip()
+    return compose(host).removeprefix(ABOUT).strip()
 
 
 if __name__ == "__main__":
