@@ -10,7 +10,7 @@ import pytest
 
 from packhorse_search.candidates import ChunkKey
 from packhorse_search.fuse import fuse
-from packhorse_search.lexical import Corpus, Posting, bm25, query_weights
+from packhorse_search.lexical import Corpus, Postings, best, bm25, query_weights
 from packhorse_search.query import parse
 from packhorse_search.weights import DEFAULT
 
@@ -19,52 +19,69 @@ pytestmark = pytest.mark.unit
 CORPUS = Corpus(chunks=100, length=10_000)
 
 
-def posting(lexeme: str, *entries: tuple[int, int, int]) -> Posting:
-    """A posting row of (chunk id, frequency, length), through the packed form."""
-    ids, frequencies, lengths = zip(*entries, strict=True)
-    return Posting.unpack(
-        lexeme,
+def postings(*rows: tuple[str, list[tuple[int, int, int]]]) -> Postings:
+    """The postings of rows of (lexeme, its (chunk id, frequency, length)), through the packed form."""
+    entries = [entry for _, row in rows for entry in row]
+    ids, frequencies, lengths = zip(*entries, strict=True) if entries else ((), (), ())
+    return Postings.unpack(
+        [lexeme for lexeme, _ in rows],
+        [len(row) for _, row in rows],
         np.array(ids, "<i4").tobytes(),
         np.array(frequencies, "u1").tobytes(),
         np.array(lengths, "<u2").tobytes(),
     )
 
 
+def ranked(found: Postings, query: dict[str, float], corpus: Corpus = CORPUS) -> tuple[list[int], list[float]]:
+    """The chunks that the query finds and their scores, best first."""
+    ids, scores = best(*bm25(found, query, corpus, DEFAULT), 1000)
+    return ids.tolist(), scores.tolist()
+
+
 def test_a_score_is_the_textbook_formula():
-    ids, scores = bm25([posting("pool", (7, 3, 50))], {"pool": 1.0}, CORPUS, DEFAULT)
+    ids, scores = ranked(postings(("pool", [(7, 3, 50)])), {"pool": 1.0})
     idf = math.log(1 + (100 - 1 + 0.5) / (1 + 0.5))
     norm = DEFAULT.bm25_k1 * (1 - DEFAULT.bm25_b + DEFAULT.bm25_b * 50 / 100)
-    assert ids.tolist() == [7]
+    assert ids == [7]
     assert scores[0] == pytest.approx(idf * 3 * (DEFAULT.bm25_k1 + 1) / (3 + norm))
 
 
 def test_rare_words_count_more_and_scores_add_up():
-    rows = [posting("pool", *((i, 1, 100) for i in range(50))), posting("socket", (3, 1, 100), (60, 1, 100))]
-    ids, scores = bm25(rows, {"pool": 1.0, "socket": 1.0}, CORPUS, DEFAULT)
-    assert ids.tolist()[:2] == [3, 60]
+    found = postings(("pool", [(i, 1, 100) for i in range(50)]), ("socket", [(3, 1, 100), (60, 1, 100)]))
+    ids, scores = ranked(found, {"pool": 1.0, "socket": 1.0})
+    assert ids[:2] == [3, 60]
     assert len(ids) == 51
-    assert (np.diff(scores) <= 0).all()
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_the_segments_of_a_lexeme_are_one_posting():
-    whole, _ = bm25([posting("pool", (1, 1, 100), (2, 2, 100))], {"pool": 1.0}, CORPUS, DEFAULT)
-    apart = bm25([posting("pool", (1, 1, 100)), posting("pool", (2, 2, 100))], {"pool": 1.0}, CORPUS, DEFAULT)
-    assert apart[0].tolist() == whole.tolist() == [2, 1]
+    whole = ranked(postings(("pool", [(1, 1, 100), (2, 2, 100)])), {"pool": 1.0})
+    apart = ranked(postings(("pool", [(1, 1, 100)]), ("pool", [(2, 2, 100)])), {"pool": 1.0})
+    assert apart == whole
+    assert whole[0] == [2, 1]
 
 
 def test_equal_scores_come_in_the_order_of_their_ids():
-    ids, _ = bm25([posting("pool", (9, 1, 10), (4, 1, 10), (6, 1, 10))], {"pool": 1.0}, CORPUS, DEFAULT)
-    assert ids.tolist() == [4, 6, 9]
+    assert ranked(postings(("pool", [(9, 1, 10), (4, 1, 10), (6, 1, 10)])), {"pool": 1.0})[0] == [4, 6, 9]
+
+
+def test_the_best_are_those_of_a_whole_ranking():
+    ids = np.arange(500, dtype=np.int32)
+    scores = np.random.default_rng(4).integers(0, 40, 500).astype(np.float32)
+    whole, _ = best(ids, scores, 500)
+    for limit in (1, 7, 200, 499, 600):
+        few, their_scores = best(ids, scores, limit)
+        assert few.tolist() == whole[:limit].tolist()
+        assert their_scores.tolist() == scores[few].tolist()
 
 
 def test_no_posting_gives_no_chunk():
-    ids, scores = bm25([], {"pool": 1.0}, Corpus(0, 0), DEFAULT)
-    assert ids.size == scores.size == 0
+    assert ranked(postings(), {"pool": 1.0}, Corpus(0, 0)) == ([], [])
 
 
 def test_a_word_in_more_chunks_than_are_counted_does_not_break_the_sum():
-    _, scores = bm25([posting("the", *((i, 1, 1) for i in range(10)))], {"the": 1.0}, Corpus(2, 2), DEFAULT)
-    assert (scores >= 0).all()
+    _, scores = ranked(postings(("the", [(i, 1, 1) for i in range(10)])), {"the": 1.0}, Corpus(2, 2))
+    assert all(score >= 0 for score in scores)
 
 
 def test_related_forms_are_looked_up_with_less_weight():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packhorse.database import reading
 from packhorse_indexing.ids import chunk_uuid
 from packhorse_search import context_lines as around
 from packhorse_search import store
@@ -109,7 +110,7 @@ async def _texts(
     contents: dict[ChunkKey, str] = {}
     surroundings: dict[ChunkKey, tuple[str, str]] = {}
     for pool_id, members in pools.items():
-        async with context.database.connection() as connection:
+        async with reading(context.database) as connection:
             texts = await store.contents(connection, pool_id, [entry.candidate.key.chunk_id for entry in members])
             contents |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in texts.items()}
             if count:

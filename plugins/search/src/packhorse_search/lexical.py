@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -18,19 +18,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
-    """The chunks of one segment that contain a lexeme: three arrays of equal length, as the index stores them."""
+class Postings:
+    """The postings of some lexemes, one after another, as the index stores them.
 
-    lexeme: str
+    `lexemes` and `counts` have an entry for each row of the posting table, the number of its postings; the other
+    three arrays one for each posting.
+    """
+
+    lexemes: list[str]
+    counts: NDArray[np.int64]
     chunk_ids: NDArray[np.int32]
     frequencies: NDArray[np.uint8]
     lengths: NDArray[np.uint16]
 
     @classmethod
-    def unpack(cls, lexeme: str, chunk_ids: bytes, frequencies: bytes, lengths: bytes) -> Posting:
-        """Read a row of the posting table."""
+    def unpack(
+        cls, lexemes: list[str], counts: list[int], chunk_ids: bytes, frequencies: bytes, lengths: bytes
+    ) -> Postings:
+        """Read the rows of the posting table, their arrays joined."""
         return cls(
-            lexeme,
+            lexemes,
+            np.array(counts, dtype=np.int64),
             np.frombuffer(chunk_ids, dtype="<i4"),
             np.frombuffer(frequencies, dtype="u1"),
             np.frombuffer(lengths, dtype="<u2"),
@@ -57,30 +65,42 @@ def query_weights(query: Query, weights: Weights) -> dict[str, float]:
 
 
 def bm25(
-    postings: Iterable[Posting], query: Mapping[str, float], corpus: Corpus, weights: Weights
+    postings: Postings, query: Mapping[str, float], corpus: Corpus, weights: Weights
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Score every chunk that contains a lexeme of the query.
 
     Returns:
-        The chunk ids, best first and ties by id, and their scores; both of length n.
+        The chunk ids, ascending, and their scores; both of length n.
     """
-    rows = list(postings)
-    frequency: dict[str, int] = {}
-    for row in rows:
-        frequency[row.lexeme] = frequency.get(row.lexeme, 0) + len(row.chunk_ids)
-    if not rows:
+    if not len(postings.chunk_ids):
         return np.empty(0, np.int32), np.empty(0, np.float32)
-    parts = []
-    for row in rows:
-        found = frequency[row.lexeme]
-        idf = math.log1p(max(0, corpus.chunks - found + 0.5) / (found + 0.5))
-        tf = row.frequencies.astype(np.float32)
-        norm = weights.bm25_k1 * (1 - weights.bm25_b + weights.bm25_b * row.lengths / np.float32(corpus.mean_length))
-        parts.append(query[row.lexeme] * idf * tf * (weights.bm25_k1 + 1) / (tf + norm))
-    ids = np.concatenate([row.chunk_ids for row in rows])
+    found: dict[str, int] = {}
+    for lexeme, count in zip(postings.lexemes, postings.counts.tolist(), strict=True):
+        found[lexeme] = found.get(lexeme, 0) + count
+    worth = {
+        lexeme: query[lexeme] * (weights.bm25_k1 + 1) * math.log1p(max(0, corpus.chunks - n + 0.5) / (n + 0.5))
+        for lexeme, n in found.items()
+    }
+    factors = np.array([worth[lexeme] for lexeme in postings.lexemes], dtype=np.float32)
+    frequencies = postings.frequencies.astype(np.float32)
+    norms = postings.lengths * np.float32(weights.bm25_k1 * weights.bm25_b / corpus.mean_length)
+    norms += np.float32(weights.bm25_k1 * (1 - weights.bm25_b))
+    norms += frequencies
+    frequencies *= np.repeat(factors, postings.counts)
+    frequencies /= norms
     # Ids count up within their pool, so an array over all of them is small: 8 MB for a million chunks.
-    totals = np.bincount(ids, weights=np.concatenate(parts))
-    chunk_ids = np.unique(ids)
-    scores = totals[chunk_ids].astype(np.float32)
-    order = np.argsort(-scores, kind="stable")
-    return chunk_ids[order].astype(np.int32), scores[order]
+    totals = np.bincount(postings.chunk_ids, weights=frequencies)
+    chunk_ids = np.flatnonzero(totals)
+    return chunk_ids.astype(np.int32), totals[chunk_ids].astype(np.float32)
+
+
+def best(
+    chunk_ids: NDArray[np.int32], scores: NDArray[np.float32], limit: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the `limit` best of the chunks, best first and ties by id, with their scores."""
+    if limit < len(scores):
+        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        kept = np.flatnonzero(scores >= least)
+        chunk_ids, scores = chunk_ids[kept], scores[kept]
+    order = np.argsort(-scores, kind="stable")[:limit]
+    return chunk_ids[order], scores[order]

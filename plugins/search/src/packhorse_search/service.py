@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packhorse.database import reading
 from packhorse.errors import InvalidInputError, UnavailableError
 from packhorse_search import assemble, query, scope, signals, store
 from packhorse_search.answer import SearchAnswer
@@ -153,7 +154,7 @@ class Search:
         slots = asyncio.Semaphore(_POOLS_AT_ONCE)
 
         async def one(area: store.Area) -> Retrieved:
-            async with slots, self._context.database.connection() as connection:
+            async with slots, reading(self._context.database) as connection:
                 return await retrieve(connection, asked, area, vectors.get(area.pool_id), self._weights)
 
         areas = where.areas

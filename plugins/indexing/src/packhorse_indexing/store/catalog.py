@@ -117,6 +117,7 @@ async def forget_repository(connection: AsyncConnection[Any], repository: Reposi
         await connection.execute("DELETE FROM indexing.vocabulary WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s", [repository.pool_id])
+        await connection.execute("DELETE FROM indexing.path_lexeme WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.path WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.pool WHERE id = %s", [repository.pool_id])
     else:

@@ -119,7 +119,13 @@ def clear_blobs(connection: Connection[Any], pool_id: int, rows: Sequence[BlobRo
         """,
         [pool_id, ids],
     )
-    connection.execute("DELETE FROM indexing.definition WHERE pool_id = %s AND blob_id = ANY(%s)", [pool_id, ids])
+    connection.execute(
+        """
+        DELETE FROM indexing.definition d USING indexing.chunk c
+        WHERE c.pool_id = %s AND c.blob_id = ANY(%s) AND d.pool_id = c.pool_id AND d.chunk_id = c.id
+        """,
+        [pool_id, ids],
+    )
     connection.execute("DELETE FROM indexing.chunk WHERE pool_id = %s AND blob_id = ANY(%s)", [pool_id, ids])
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 
+FEW_PATHS = 500
+"""Paths of a lexeme up to which a search by path finds them by it."""
+
+
 class Signature(NamedTuple):
     """What `stat` says of a file; when it is the same, so is the file. All None: the file is to be read again."""
 
@@ -114,13 +118,31 @@ def allocate_paths(connection: Connection[Any], pool_id: int, number: int) -> in
     return int(row[0]) - number + 1
 
 
-def add_paths(connection: Connection[Any], pool_id: int, rows: Iterable[PathRow]) -> None:
-    """Add paths that the pool does not have."""
+def add_paths(connection: Connection[Any], pool_id: int, rows: Sequence[PathRow]) -> None:
+    """Add paths that the pool does not have, whose ids are the highest."""
     statement = "COPY indexing.path (pool_id, id, path, extension, lexemes) FROM STDIN (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["int4", "int4", "text", "text", "text[]"])
         for row in rows:
             copy.write_row((pool_id, *row))
+    _count_lexemes(connection, pool_id, min(row.id for row in rows))
+
+
+def _count_lexemes(connection: Connection[Any], pool_id: int, first_path: int) -> None:
+    """Count the lexemes of the paths from this one on, and note the paths of those that few have."""
+    connection.execute(
+        """
+        INSERT INTO indexing.path_lexeme AS known (pool_id, lexeme, paths, path_ids)
+        SELECT pool_id, lexeme, count(*), CASE WHEN count(*) <= %(few)s THEN array_agg(id) END
+        FROM indexing.path, unnest(lexemes) lexeme
+        WHERE pool_id = %(pool)s AND id >= %(first)s
+        GROUP BY pool_id, lexeme ORDER BY lexeme
+        ON CONFLICT (pool_id, lexeme) DO UPDATE
+        SET paths = known.paths + EXCLUDED.paths,
+            path_ids = CASE WHEN known.paths + EXCLUDED.paths <= %(few)s THEN known.path_ids || EXCLUDED.path_ids END
+        """,
+        {"pool": pool_id, "first": first_path, "few": FEW_PATHS},
+    )
 
 
 def renew_paths(connection: Connection[Any], pool_id: int, rows: Iterable[PathRow]) -> None:
@@ -133,6 +155,10 @@ def renew_paths(connection: Connection[Any], pool_id: int, rows: Iterable[PathRo
             """,
             [(row.extension, row.lexemes, pool_id, row.id, row.extension, row.lexemes) for row in rows],
         )
+        changed = cursor.rowcount
+    if changed > 0:
+        connection.execute("DELETE FROM indexing.path_lexeme WHERE pool_id = %s", [pool_id])
+        _count_lexemes(connection, pool_id, 0)
 
 
 def add_files(
@@ -153,9 +179,16 @@ def delete_unlisted_paths(connection: Connection[Any], pool_id: int) -> None:
     """Delete the paths that no repository of the pool lists."""
     connection.execute(
         """
-        DELETE FROM indexing.path p
-        WHERE p.pool_id = %s
-          AND NOT EXISTS (SELECT FROM indexing.listing l WHERE l.pool_id = p.pool_id AND l.path_id = p.id)
+        WITH gone AS (
+            DELETE FROM indexing.path p
+            WHERE p.pool_id = %(pool)s
+              AND NOT EXISTS (SELECT FROM indexing.listing l WHERE l.pool_id = p.pool_id AND l.path_id = p.id)
+            RETURNING p.lexemes
+        ), fewer AS (
+            SELECT lexeme, count(*) AS paths FROM gone, unnest(lexemes) lexeme GROUP BY lexeme
+        )
+        UPDATE indexing.path_lexeme w SET paths = greatest(0, w.paths - f.paths)
+        FROM fewer f WHERE w.pool_id = %(pool)s AND w.lexeme = f.lexeme
         """,
-        [pool_id],
+        {"pool": pool_id},
     )

@@ -82,7 +82,13 @@ def delete_blobs(connection: Connection[Any], pool_id: int, blob_ids: Sequence[i
         """,
         arguments,
     )
-    connection.execute("DELETE FROM indexing.definition WHERE pool_id = %s AND blob_id = ANY(%s)", arguments)
+    connection.execute(
+        """
+        DELETE FROM indexing.definition d USING indexing.chunk c
+        WHERE c.pool_id = %s AND c.blob_id = ANY(%s) AND d.pool_id = c.pool_id AND d.chunk_id = c.id
+        """,
+        arguments,
+    )
     connection.execute("DELETE FROM indexing.chunk WHERE pool_id = %s AND blob_id = ANY(%s)", arguments)
     connection.execute("DELETE FROM indexing.blob WHERE pool_id = %s AND id = ANY(%s)", arguments)
 
