@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fix_index import contents
+from packhorse_indexing.store import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,12 @@ class History:
     def blob(self) -> None:
         self.repository.write("data.bin", self.random.choice((b"\x00\x01" * 50, b"text after all\n")))
 
+    def revert(self) -> None:
+        """Take back what is not committed, or the last commit too."""
+        commits = self.repository.git("rev-list", "--max-count=2", "HEAD").splitlines()
+        self.repository.git("reset", "-q", "--hard", self.random.choice(commits))
+        self.repository.git("clean", "-q", "-f", "-d")
+
     def commit(self) -> None:
         self.repository.commit(f"change {self.count}")
 
@@ -88,11 +95,21 @@ class History:
     def happen(self) -> None:
         """Let one thing happen."""
         things = (self.create, self.edit, self.edit, self.delete, self.rename, self.touch, self.ignore, self.blob)
-        self.random.choice((*things, self.commit, self.switch, self.switch))()
+        self.random.choice((*things, self.commit, self.commit, self.switch, self.switch, self.revert))()
 
 
-async def kill_the_worker(indexing: RunningIndex) -> None:
-    """Kill the worker at work, if there is one by now."""
+async def kill_the_worker(indexing: RunningIndex, history: History) -> None:
+    """Kill the worker at work, if there is one by now, or end its connection as a PostgreSQL that dies does."""
+    if history.random.random() < 0.3:
+        await indexing.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = %s::bigint::oid
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """,
+            catalog.POOL_LOCK,
+        )
+        return
     rows = await indexing.query("SELECT worker FROM indexing.job WHERE status = 'running' AND worker IS NOT NULL")
     for (pid,) in rows:
         with suppress(ProcessLookupError):  # it may be done
@@ -103,8 +120,21 @@ async def crash(indexing: RunningIndex, history: History) -> None:
     """Index, and kill the worker at some moment of it."""
     running = asyncio.create_task(indexing.index.index(str(history.repository)))
     await asyncio.sleep(history.random.random() * 0.4)
-    await kill_the_worker(indexing)
+    await kill_the_worker(indexing, history)
     await running
+
+
+async def counts(indexing: RunningIndex) -> list[tuple[int, ...]]:
+    """Return what the repository counts, after it was compared with what it lists."""
+    counted = await indexing.query("SELECT files, skipped, chunks, pending FROM indexing.repository")
+    assert counted == await indexing.query(
+        """
+        SELECT (SELECT count(blob_id) FROM indexing.file), (SELECT count(skipped) FROM indexing.file),
+               sum(chunks), sum(chunks - embedded)
+        FROM indexing.blob WHERE id IN (SELECT blob_id FROM indexing.file)
+        """
+    )
+    return counted
 
 
 @pytest.mark.parametrize("seed", [*SOME, *MANY])
@@ -127,9 +157,11 @@ async def test_what_is_indexed_piece_by_piece_equals_a_full_rebuild(
     result = await indexing.index.index(path)
     assert result.errors == []
     incremental = await contents(indexing, result.repository_id)
+    counted = await counts(indexing)
     assert {file for file, row in incremental.items() if row[2] is None} <= set(history.files)
     assert (await indexing.index.index(path, force=True)).status == "success"
     assert incremental == await contents(indexing, result.repository_id)
+    assert counted == await counts(indexing)
     found = await indexing.index.find(path)
     assert found.branch == history.repository.git("rev-parse", "--abbrev-ref", "HEAD")
     assert found.revision == history.repository.git("rev-parse", "HEAD")

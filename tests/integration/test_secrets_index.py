@@ -64,11 +64,17 @@ async def dump(indexing: RunningIndex) -> str:
     tables = await indexing.query(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'indexing' AND table_type = 'BASE TABLE'"
     )
-    assert {"chunk", "posting", "definition", "file", "job"} <= {name for (name,) in tables}
+    assert {"chunk", "posting", "definition", "path", "listing", "job"} <= {name for (name,) in tables}
     rows: list[str] = []
     for (table,) in tables:
         rows += [text for (text,) in await indexing.query(f"SELECT t::text FROM indexing.{table} t")]
     return "\n".join(rows)
+
+
+def log_of(indexing: RunningIndex) -> str:
+    """Return what every process of the index has logged."""
+    folder = indexing.host.core_settings.data_dir / "logs"
+    return "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
 
 
 def secrets_in(text: str, seeds: list[Seed]) -> list[str]:
@@ -89,8 +95,7 @@ async def test_no_secret_is_in_the_database_or_in_a_log(
     stored = await dump(indexing)
     assert "[redacted:github-token]" in stored
     assert secrets_in(stored, expected) == []
-    folder = indexing.host.core_settings.data_dir / "logs"
-    logs = "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+    logs = log_of(indexing)
     assert "Secrets redacted in" in logs
     assert " github-token" in logs
     assert secrets_in(logs, expected) == []
@@ -159,6 +164,8 @@ async def test_no_secret_is_in_a_request_to_an_embedder(
             result = await indexing.index.index(str(repository))
             assert (result.status, result.errors) == ("success", [])
             assert secrets_in(await dump(indexing), expected) == []
+            assert secrets_in(log_of(indexing), expected) == []
+    assert len(expected) >= 500
     asked = "\n".join(text for body in recorder.bodies for text in json.loads(body)["input"])
     assert asked.count("[redacted:") >= 500
     assert secrets_in(asked, expected) == []

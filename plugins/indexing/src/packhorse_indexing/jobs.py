@@ -26,7 +26,9 @@ OnProgress = Callable[[Progress], Awaitable[None]]
 """Told how far a job is, a few times a second at most."""
 
 FIRST_POLL, SLOWEST_POLL = 0.02, 0.25
-IDLE_WATCH, BUSY_WATCH = 5.0, 1.0
+WATCH = 1.0
+"""Seconds between two looks for jobs whose worker died; the next worker is at it within 2 s, its start included."""
+
 RETRY_PENDING = 300.0
 COLLECT = 3600.0
 _GRACE = 2.0
@@ -121,7 +123,7 @@ class Jobs:
                 self._log.warning("Unfinished jobs cannot be looked up: {}", error)
             except PackhorseError as error:
                 self._log.warning("An unfinished job cannot be taken over: {}", error)
-            await asyncio.sleep(BUSY_WATCH if pools else IDLE_WATCH)
+            await asyncio.sleep(WATCH)
 
     async def _retry_pending(self, embedder: str) -> None:
         """Ask for a run of each repository with chunks that wait for their embedder; it embeds them first thing."""
