@@ -42,10 +42,6 @@ def large(make_repository: Callable[..., Repository]) -> Repository:
     return repository
 
 
-def indexed(repository: Repository) -> list[str]:
-    return [file for file in repository.git("ls-files").splitlines() if (repository.root / file).stat().st_size]
-
-
 async def worker_of(indexing: RunningIndex, *, chunks: int = 0) -> int:
     """Wait for a job at work that has made some chunks, and return its worker's process id."""
     for _ in range(1500):
@@ -201,7 +197,8 @@ async def test_eight_processes_that_ask_at_once_get_one_job_and_one_worker(
             out, err = await process.communicate()
             assert process.returncode == 0, err.decode()
             answers.append(json.loads(out))
-        assert {(answer["status"], answer["files_indexed"]) for answer in answers} == {("success", len(indexed(large)))}
+        [[files]] = await indexing.query("SELECT count(blob_id) FROM indexing.file")
+        assert {(answer["status"], answer["files_indexed"]) for answer in answers} == {("success", files)}
         [[chunks, made]] = await indexing.query("SELECT count(*), max(id) FROM indexing.chunk")
         assert made == chunks
         [[repositories, pools]] = await indexing.query(
