@@ -82,6 +82,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", f"benchmarks/{name}.py", *arguments)
 
 
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill the indexer, the server and PostgreSQL fifty times each: `nox -s faults -- --kills 5 --only server`."""
+    session.install("-r", "requirements-dev.txt")
+    session.run("python", "benchmarks/faults.py", *session.posargs)
+
+
 def requirements(*names: str) -> list[str]:
     """Return the lines of requirements-dev.txt for these tools, so that their versions stand in one place."""
     lines = Path("requirements-dev.txt").read_text("utf-8").splitlines()

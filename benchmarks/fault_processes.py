@@ -104,11 +104,6 @@ class Server:
         """Ask for a folder to be indexed."""
         self._send("tools/call", {"name": "index_repository", "arguments": {"repo_path": str(folder)}})
 
-    @property
-    def answered(self) -> bool:
-        """Whether there is an answer to read, or no server."""
-        return not self._messages.empty()
-
     def answer(self, seconds: float) -> dict[str, Any]:
         """Return the answer to what was asked last, the structured one of a tool; an error has no status.
 
@@ -133,7 +128,7 @@ class Server:
         return self.answer(seconds)
 
     def worker(self) -> int:
-        """Return the process number of the worker that it started."""
+        """Return the process number of the worker that it started, or 0."""
         return next(
             (child.pid for child in psutil.Process(self._process.pid).children() if "worker" in str(child.cmdline())), 0
         )

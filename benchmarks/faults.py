@@ -1,6 +1,6 @@
 """Kill the indexer, the server and PostgreSQL at random moments: is anything lost, half done, or done twice?
 
-    python benchmarks/faults.py [--kills 50] [--files 800] [--seed 1] [--only indexer server postgresql]
+    python benchmarks/faults.py [--kills 50] [--files 800] [--seed 1] [--only indexer unfollowed server postgresql]
 
 In each round a folder changes, a real server (stdio, with the embedded PostgreSQL) is asked to index it, and one
 process is killed with SIGKILL at a random moment of that or shortly after. How long until the job gives a sign of life
@@ -38,7 +38,9 @@ from packhorse.settings import CoreSettings
 if TYPE_CHECKING:
     from psycopg import Connection
 
-KINDS = ("indexer", "server", "postgresql")
+KINDS = ("indexer", "unfollowed", "server", "postgresql")
+"""What is killed; `unfollowed` is the indexer of a job whose client does not wait for it."""
+
 BATCH, REQUESTS = 64, 2
 """Texts in a request to the embedder, and requests at a time: what may be embedded again after a death."""
 
@@ -67,6 +69,8 @@ class World:
     random: random.Random
     core: CoreSettings
     server: Server = field(init=False)
+    wait_seconds: float = 20
+    """Seconds that an answer waits for its job."""
     usual: float = 1.0
     """Seconds that a run takes."""
     acknowledged: tuple[str, set[int]] = ("", set())
@@ -81,6 +85,7 @@ class World:
                 "DATABASE_URL": "",
                 "PACKHORSE_DATA_DIR": str(self.work / "data"),
                 "PACKHORSE_PLUGINS": "packhorse-indexing",
+                "PACKHORSE_INDEXING_WAIT_SECONDS": str(self.wait_seconds),
                 "PACKHORSE_INDEXING_EMBEDDER": "openai",
                 "PACKHORSE_INDEXING_EMBEDDER_URL": self.service.url,
                 "PACKHORSE_INDEXING_EMBEDDER_MODEL": "tiny",
@@ -89,6 +94,14 @@ class World:
                 "PACKHORSE_INDEXING_EMBEDDER_CONCURRENCY": str(REQUESTS),
             }
         )
+
+    def restart(self, wait_seconds: float) -> None:
+        """See to a server whose answers wait so long."""
+        if wait_seconds != self.wait_seconds:
+            self.wait_seconds = wait_seconds
+            self.server.kill()
+            self.start_server()
+            self.server.initialize()
 
     def index(self) -> None:
         """Ask until the answer is `success`, and note what has been acknowledged.
@@ -116,6 +129,8 @@ class World:
         with lease(self.core) as address:
             with connect(address) as connection:
                 self.server.ask(self.folder.root)
+                if kind == "unfollowed":
+                    self.server.answer(SLOWEST)
                 at_work = self._wait_for_work(connection)
                 time.sleep(self.random.random() * self.usual)
                 worker = at_work and self._worker(connection)
@@ -124,7 +139,7 @@ class World:
             resumed = self._wait_for_life(address, killed) if worker else None
         if kind == "server":
             self.server.initialize()
-        else:
+        elif kind != "unfollowed":
             with suppress(TimeoutError):
                 self.server.answer(SLOWEST)
         self.index_again()
@@ -145,11 +160,11 @@ class World:
         until = time.monotonic() + SLOWEST
         while time.monotonic() < until:
             row = connection.execute(
-                "SELECT status, worker FROM indexing.job ORDER BY requested_at DESC LIMIT 1"
+                "SELECT status, id::text FROM indexing.job ORDER BY requested_at DESC LIMIT 1"
             ).fetchone()
-            if row is not None and row[0] == "running" and row[1] is not None:
+            if row is not None and row[0] == "running":
                 return True
-            if self.server.answered:
+            if row is not None and row[0] == "success" and row[1] != self.acknowledged[0]:
                 return False
             time.sleep(0.005)
         raise TimeoutError("no worker began")
@@ -175,7 +190,8 @@ class World:
                     process.kill()
         else:
             with suppress(ProcessLookupError):
-                os.kill(worker or self.server.worker(), signal.SIGKILL)
+                if worker or (worker := self.server.worker()):
+                    os.kill(worker, signal.SIGKILL)
 
     def _pace(self) -> None:
         self.postgresql_kills = [one for one in self.postgresql_kills if one > time.monotonic() - RESTART_SECONDS]
@@ -228,6 +244,7 @@ def run(options: argparse.Namespace, work: Path) -> bool:
             print("              kills  at work  resumed, s    over  embedded")
             print("killed                       median worst   3 s     again  problems", flush=True)
             for kind in options.only:
+                world.restart(0.01 if kind == "unfollowed" else 20)
                 outcomes = [world.strike(kind) for _ in range(options.kills)]
                 failed |= report(kind, outcomes)
         finally:
