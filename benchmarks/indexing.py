@@ -31,6 +31,7 @@ from pydantic import SecretStr
 from packhorse.discovery import discover
 from packhorse.plugins import PluginHost
 from packhorse.settings import CoreSettings
+from packhorse_indexing.crew import MIN_FILES
 from packhorse_indexing.refresh import LONGEST_REST
 from packhorse_indexing.service import Index
 
@@ -144,7 +145,19 @@ async def measure(bench: Bench, repository: Path) -> None:
 
 
 async def measure_growth(bench: Bench) -> None:
-    """Print how the time of a cold run grows."""
+    """Print how the CPU time of a cold run grows with the lines of a repository.
+
+    What a run takes for starting its processes is measured with a repository whose files are empty, just so many that
+    helpers are started, and subtracted. Repositories of every size have a hundred lines a file, of the same kinds.
+    """
+    start = bench.work / "start"
+    for number in range(2 * MIN_FILES):
+        file = start / f"part{number % 10}" / f"empty_{number}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"# {number}\n")
+    used = bench.usage.cpu_seconds()
+    await bench.run("cold, files of one line", start)
+    fixed = bench.usage.cpu_seconds() - used
     for files in GROWTH:
         repository = bench.work / f"growth{files}"
         make_corpus(repository, files, files * 100)
@@ -152,7 +165,11 @@ async def measure_growth(bench: Bench) -> None:
         used = bench.usage.cpu_seconds()
         wall = await bench.run(f"cold, {files} files", repository)
         cpu = bench.usage.cpu_seconds() - used
-        print(f"{'':4}per 1,000 files: {1000 * wall / files:.3f} s, CPU {1000 * cpu / files:.3f} s", flush=True)
+        shutil.rmtree(repository)
+        rate, started = 1000 * (cpu - fixed) / files, 1000 * cpu / files
+        print(
+            f"{'':4}per 1,000 files: CPU {rate:.3f} s, with the start {started:.3f} s, wall {1000 * wall / files:.3f} s"
+        )
 
 
 async def run(options: argparse.Namespace, work: Path) -> None:
