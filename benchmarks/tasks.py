@@ -4,8 +4,9 @@
 
 Every figure is the median of the runs, and the lowest and highest p95 are told beside it. `cpu` is the processor time
 of this process for one call, in which the server and its clients are together: it holds on a loaded machine too, and
-ten clients at once cannot be answered faster than ten times that. PostgreSQL's own time is not in it. With the
-indexing plugin installed, searching means embedding the question too; `--without-indexing` measures words alone.
+ten clients at once cannot be answered faster than ten times that. PostgreSQL's own time is not in it. `nothing` is a
+tool that does nothing: what FastMCP, the host and the clients cost of every other. With the indexing plugin installed,
+searching means embedding the question too; `--without-indexing` measures words alone.
 
 It uses a database of its own: an embedded server in a temporary folder, or the one that DATABASE_URL names, where
 the schemas are created and stay. The exit code is 1 when a figure misses its goal.
@@ -22,9 +23,10 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fastmcp import Client
 from loguru import logger
@@ -37,7 +39,10 @@ from packhorse.variables import read_variables
 from packhorse_tasks.meaning import find_embedder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from fastmcp import FastMCP
+    from fastmcp.tools.function_tool import FunctionTool
 
 VERBS = ["Refuse", "Cache", "Split", "Rename", "Retry", "Measure", "Document", "Remove", "Validate", "Trace", "Batch"]
 THINGS = [
@@ -98,7 +103,7 @@ def vacuum(host: PluginHost) -> None:
     """Do at once what autovacuum does within a minute."""
     with connect(host.database.address) as connection:
         connection.autocommit = True
-        connection.execute("VACUUM ANALYZE tasks.task, tasks.document, tasks.dependency, tasks.audit")
+        connection.execute("VACUUM ANALYZE tasks.task, tasks.document, tasks.dependency, tasks.audit, tasks.embedding")
 
 
 async def embedded(host: PluginHost, patience: float) -> None:
@@ -108,16 +113,35 @@ async def embedded(host: PluginHost, patience: float) -> None:
     while waiting and time.monotonic() < until:
         await asyncio.sleep(2)
         async with host.database.connection() as connection:
-            cursor = await connection.execute("SELECT count(*) FROM tasks.document WHERE embedder IS NULL")
+            cursor = await connection.execute("SELECT count(*) FROM tasks.unembedded")
             row = await cursor.fetchone()
             waiting = row[0] if row else 0
 
 
-def operations(ids: list[str], chance: random.Random) -> dict[str, Callable[[Client[Any]], Awaitable[Any]]]:
-    """Return what is measured, by name: a call with arguments drawn anew each time."""
+def call(name: str, arguments: Callable[[], dict[str, Any]]) -> Callable[[Client[Any]], Awaitable[Any]]:
+    """Return an operation: a call of a tool with arguments drawn anew each time."""
+    return lambda client: client.call_tool(name, arguments(), raise_on_error=False)
 
-    def call(name: str, arguments: Callable[[], dict[str, Any]]) -> Callable[[Client[Any]], Awaitable[Any]]:
-        return lambda client: client.call_tool(name, arguments(), raise_on_error=False)
+
+@asynccontextmanager
+async def does_nothing(server: FastMCP) -> AsyncIterator[None]:
+    """Have the tool get_task answer nothing of the database while inside."""
+    tool = cast("FunctionTool", await server.get_tool("get_task"))
+    real = tool.fn, tool.return_type
+
+    async def nothing(task_id: str) -> dict[str, Any]:
+        return {"id": task_id, "title": "", "status": "", "version": 1}
+
+    # The declared type of the result is gone too, for FastMCP would convert the answer by it.
+    tool.fn, tool.return_type = nothing, dict
+    try:
+        yield
+    finally:
+        tool.fn, tool.return_type = real
+
+
+def operations(ids: list[str], chance: random.Random) -> dict[str, Callable[[Client[Any]], Awaitable[Any]]]:
+    """Return what is measured, by name."""
 
     def question() -> str:
         return f"{chance.choice(VERBS).lower()} {chance.choice(THINGS)}"
@@ -160,6 +184,11 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         ids = await fill(host, arguments.tasks)
         await embedded(host, arguments.settle)
         report["conditions"]["embedder"] = getattr(find_embedder(host.context("tasks")), "name", "none: words only")
+        async with does_nothing(server):
+            nothing = call("get_task", lambda: {"task_id": ids[0]})
+            report["latency_ms"]["nothing"] = summary(
+                [await run(nothing, client, arguments) for _ in range(arguments.runs)]
+            )
         for name, operation in operations(ids, chance).items():
             report["latency_ms"][name] = summary(
                 [await run(operation, client, arguments) for _ in range(arguments.runs)]

@@ -89,10 +89,11 @@ async def test_health_warns_of_tasks_that_wait_long_for_their_vector(packhorse_h
         await Tracker(host.database).create(draft(title="T"), actor="x")
         assert (await meaning.run()).status == "ok"
         async with host.database.connection() as connection:
-            await connection.execute("UPDATE tasks.document SET embedder = NULL")
-            await connection.execute("UPDATE tasks.task SET updated_at = now() - interval '1 hour'")
+            await connection.execute(
+                "INSERT INTO tasks.unembedded (task_id, since) SELECT task_id, now() - interval '1 hour'"
+                " FROM tasks.document ON CONFLICT (task_id) DO UPDATE SET since = excluded.since"
+            )
             assert [row["late"] for row in await store.rows(connection, store.WAITING, {"patience": 600.0})] == [1]
-            await connection.execute("INSERT INTO tasks.task (title, updated_at) SELECT 'x', now() - interval '1 hour'")
             # The vectors are made a second later at the earliest, and not of what this transaction holds locked.
             await connection.execute("SELECT pg_advisory_lock(hashtext('tasks.embedding'))")
         found = await meaning.run()

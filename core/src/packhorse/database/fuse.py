@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import select
 import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -51,11 +53,21 @@ class Fuse:
 
 
 class FusedConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection with a fuse, and with a cancellation that does not wait for a frozen server."""
+    """A connection with a fuse, and with a cancellation that does not wait for a frozen server.
+
+    `returned` is when it was last given back, by the loop's clock.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fuse = Fuse(self)
+        self.returned = -math.inf
+
+    def is_silent(self) -> bool:
+        """Whether nothing waits to be read: a server that ends a connection says so, or closes it."""
+        waiting = select.poll()
+        waiting.register(self.fileno(), select.POLLIN)
+        return not waiting.poll(0)
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 psycopg's own signature
         """Ask the server to cancel the running statement; psycopg calls this when a task is cancelled.

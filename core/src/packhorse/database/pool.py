@@ -30,6 +30,9 @@ T = TypeVar("T")
 CHECK_SECONDS = 2.0
 """How long a pooled connection may take to prove that it works before it is thrown away."""
 
+RECENT_SECONDS = 0.5
+"""For how long after its last use a connection whose socket is silent counts as working."""
+
 _RECYCLE_SECONDS = 3600.0
 _IDLE_SECONDS = 600.0
 _RETRY_SECONDS = 0.1
@@ -203,6 +206,8 @@ class Database:
         """Return a connection of the pool, or why one could not be made, or neither when time ran out."""
         if self._pool is None:
             raise _not_open()
+        if self._pool.get_stats().get("pool_available"):  # nothing to wait for, and so no task to wait in
+            return await self._pool.getconn(timeout=seconds), None
         refusal: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         getting = self._keep(self._pool.getconn(timeout=seconds))
         self._waiting.add(refusal)
@@ -230,6 +235,9 @@ class Database:
 
     async def _works(self, connection: FusedConnection, seconds: float) -> bool:
         """Whether the connection answers; if not, it is given back to be replaced."""
+        rested = asyncio.get_running_loop().time() - connection.returned
+        if rested < RECENT_SECONDS and not connection.closed and connection.is_silent():
+            return True
         try:
             with fused(connection, min(CHECK_SECONDS, seconds)):
                 await AsyncConnectionPool.check_connection(connection)
@@ -244,6 +252,7 @@ class Database:
         """Give a connection back; one that is not certain to be clean and alive is closed, and replaced when needed."""
         if connection.fuse.blown or connection.pgconn.transaction_status != TransactionStatus.IDLE:
             await connection.close()
+        connection.returned = asyncio.get_running_loop().time()
         if self._pool is None:
             await connection.close()
         else:

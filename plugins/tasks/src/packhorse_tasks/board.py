@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from packhorse import terminal
-from packhorse_tasks.models import Task, TaskSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from packhorse_tasks.models import Link, TaskList
+    from packhorse_tasks.models import Link, Task, TaskList, TaskSummary
 
 STATUS_STYLE = {"need to be done": "cyan", "in-progress": "yellow", "complete": "green"}
 STATUS_MARK = {"need to be done": "○", "in-progress": "◐", "complete": "●"}
@@ -27,17 +26,16 @@ _COLUMN = 28
 def show_list(page: TaskList) -> None:
     """Print a line for each task."""
     table = terminal.table("", "#", "Title", "Priority", "Who", "Due", "Labels")
-    for task in page.tasks:
-        if isinstance(task, TaskSummary):
-            table.add_row(
-                terminal.safe(STATUS_MARK[task.status], style=STATUS_STYLE[task.status]),
-                terminal.safe(task.number, style="dim"),
-                _title(task),
-                terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
-                terminal.safe(task.claimed_by or task.assignee or ""),
-                _due(task.due_date, task.status),
-                terminal.safe(" ".join(task.labels or []), style="blue"),
-            )
+    for task in page.summaries:
+        table.add_row(
+            terminal.safe(STATUS_MARK[task.status], style=STATUS_STYLE[task.status]),
+            terminal.safe(task.number, style="dim"),
+            _title(task),
+            terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
+            terminal.safe(task.claimed_by or task.assignee or ""),
+            _due(task.due_date, task.status),
+            terminal.safe(" ".join(task.labels or []), style="blue"),
+        )
     if page.tasks:
         terminal.print_table(table)
     shown = len(page.tasks)
@@ -93,7 +91,7 @@ def board(columns: Mapping[str, TaskList], console: Console) -> list[RenderableT
 
 def _plain(status: str, page: TaskList) -> list[Text]:
     lines = [terminal.safe(f"{HEADINGS[status]} ({page.total_count})")]
-    for task in _summaries(page):
+    for task in page.summaries:
         title, *marks = _card(task)
         lines.append(terminal.safe(f"{task.number:>5} ") + title)
         lines += [terminal.safe(" " * 6) + mark for mark in marks]
@@ -107,13 +105,9 @@ def _cards(page: TaskList) -> RenderableType:
     cards = Table.grid(padding=(0, 1))
     cards.add_column(justify="right")
     cards.add_column(ratio=1)
-    for task in _summaries(page):
+    for task in page.summaries:
         cards.add_row(terminal.safe(task.number, style="dim"), Group(*_card(task)))
     return Group(cards, *_rest(page))
-
-
-def _summaries(page: TaskList) -> list[TaskSummary]:
-    return [task for task in page.tasks if isinstance(task, TaskSummary)]
 
 
 def _rest(page: TaskList) -> list[Text]:

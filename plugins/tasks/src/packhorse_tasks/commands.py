@@ -63,7 +63,7 @@ def _register_reading(tasks: App, context: PluginContext) -> None:
         wanted = Filter(status=status, branch=branch, label=label, assignee=assignee, ready=ready, deleted=deleted)
         page, note = context.run(lambda: _listed(context, question, wanted, limit=limit, offset=offset))
         if json:
-            terminal.print_json(page.model_dump(exclude_none=True))
+            terminal.print_json(page.shown(numbered=True))
         else:
             _show_list(page, note)
 
@@ -82,7 +82,7 @@ def _register_reading(tasks: App, context: PluginContext) -> None:
         """Show the board: a column for each status, the most urgent first."""
         columns = context.run(lambda: _board(context, limit))
         if json:
-            terminal.print_json({status: page.model_dump(exclude_none=True) for status, page in columns.items()})
+            terminal.print_json({status: page.shown(numbered=True) for status, page in columns.items()})
             return
         from packhorse_tasks.board import show_board
 

@@ -74,14 +74,21 @@ async def _keep_up(context: PluginContext) -> None:
             return
         try:
             if embedder.name != known:
-                async with context.database.connection() as connection:
-                    await store.rows(connection, store.FORGET_OTHER_EMBEDDERS, {"embedder": embedder.name})
+                await _prepare(context, embedder)
                 known = embedder.name
             while await embed_batch(context, embedder) == BATCH:
                 pass
         except PackhorseError as error:
             context.logger.warning("Tasks wait to be embedded: {error}", error=error)
             await asyncio.sleep(_AFTER_FAILURE)
+
+
+async def _prepare(context: PluginContext, embedder: Embedder) -> None:
+    """Forget the vectors of other embedders, and have an index for those of this one."""
+    async with context.database.connection() as connection:
+        await store.rows(connection, store.LOCK_EMBEDDING, {})
+        await store.rows(connection, store.FORGET_OTHER_EMBEDDERS, {"embedder": embedder.name})
+        await store.rows(connection, store.INDEX_EMBEDDINGS, {"dimensions": embedder.dimensions})
 
 
 async def embed_batch(context: PluginContext, embedder: Embedder) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Status = Literal["need to be done", "in-progress", "complete"]
 Priority = Literal["critical", "high", "medium", "low"]
@@ -120,31 +124,52 @@ class Task(_Model):
         return UUID(self.id)
 
 
-class TaskSummary(_Model):
-    """A task in a listing: what is unremarkable (no assignee, medium priority, not blocked) is left out."""
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A task in a listing: what is unremarkable (no assignee, medium priority, not blocked) is None.
 
-    id: Identifier
+    Unlike a `Task` it is not validated: it comes from the database alone, and a page has a hundred of them.
+    """
+
+    id: str
     number: int
     title: str
     status: Status
     priority: Priority | None = None
     assignee: str | None = None
     claimed_by: str | None = None
-    due_date: Day | None = None
+    due_date: str | None = None
     labels: list[str] | None = None
     blocked: Literal[True] | None = None
 
-    def shown(self) -> dict[str, Any]:
-        """Return the summary as tools answer it; the number is for people, who type it."""
-        return self.model_dump(exclude_none=True, exclude={"number"})
+    def shown(self, *, numbered: bool = False) -> dict[str, Any]:
+        """Return the summary as JSON has it; the number is for people, who type it."""
+        facts = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        if not numbered:
+            del facts["number"]
+        return facts
 
 
-class TaskList(_Model):
+@dataclass(frozen=True, slots=True)
+class TaskList:
     """A page of tasks; `total_count` counts all that match, `next_offset` is where the next page starts, if any."""
 
-    tasks: list[Task] | list[TaskSummary]
+    tasks: Sequence[Task] | Sequence[TaskSummary]
     total_count: int
     next_offset: int | None = None
+
+    @property
+    def summaries(self) -> list[TaskSummary]:
+        """The tasks of a page that was not asked for in full."""
+        return [task for task in self.tasks if isinstance(task, TaskSummary)]
+
+    def shown(self, *, numbered: bool = False) -> dict[str, Any]:
+        """Return the page as JSON has it."""
+        tasks = [
+            task.shown(numbered=numbered) if isinstance(task, TaskSummary) else task.shown() for task in self.tasks
+        ]
+        shown: dict[str, Any] = {"tasks": tasks, "total_count": self.total_count}
+        return shown if self.next_offset is None else {**shown, "next_offset": self.next_offset}
 
 
 class AuditEntry(_Model):

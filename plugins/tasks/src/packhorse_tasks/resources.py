@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from packhorse_tasks import validation
-from packhorse_tasks.models import Task, TaskSummary
+from packhorse_tasks.models import Task
 from packhorse_tasks.search import Filter
 from packhorse_tasks.tracker import Tracker
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
-    from packhorse_tasks.models import Status
+    from packhorse_tasks.models import Status, TaskSummary
 
 _COLUMNS: tuple[tuple[Status, str], ...] = (
     ("in-progress", "In progress"),
@@ -104,7 +104,7 @@ async def _board(tracker: Tracker) -> str:
     for status, heading in _COLUMNS:
         page = await tracker.list(Filter(status=status), limit=_CARDS, urgent=status != "complete")
         parts.append(f"\n## {heading} ({page.total_count})\n")
-        parts += [_card(card) for card in page.tasks if isinstance(card, TaskSummary)]
+        parts += [_card(card) for card in page.summaries]
         if page.next_offset is not None:
             parts.append(f"- … {page.total_count - _CARDS} more: list_tasks")
     return "\n".join(parts)

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
 
-COMMON = 400
+WORDED = 100
+"""How many tasks are looked at for their words, the newest: of those that have all, and of those that have one."""
+FEW = 20
+"""With fewer tasks that have every word of the question, those count too that have some."""
+COMMON = 200
 """A lexeme that more tasks have than this tells them hardly apart; it counts only when no rarer one finds anything."""
-WORDED = 400
-MEANT = 50
+MEANT = 40
 FARTHEST = 0.7
 """The cosine distance from which on a task's meaning has nothing to do with the question."""
 _SCALE = 10_000
@@ -57,40 +60,48 @@ class Nearness:
 
 async def search(
     connection: AsyncConnection[TupleRow], question: str, wanted: Filter, near: Nearness | None
-) -> list[UUID]:
-    """Return the ids of all tasks that fit, best first."""
-    rankings = [await _by_words(connection, question, wanted)]
-    if near is not None:
-        statement = store.NEAREST if wanted == Filter() else store.NEAREST_MATCHING
-        found = await store.rows(connection, statement, {**wanted.arguments, "vector": near.vector, "most": MEANT})
-        rankings.append([row["id"] for row in found if row["distance"] is not None and row["distance"] < FARTHEST])
-    return fused(rankings)
+) -> list[int]:
+    """Return the numbers of the tasks that fit, best first: by words and by meaning.
+
+    Those that have every word of the question come before those that have some, and these only when the first are few.
+    """
+    statement = store.FITTING if wanted == Filter() else store.FITTING_MATCHING
+    limits = {"worded": WORDED, "meant": MEANT, "farthest": FARTHEST}
+    vector = None if near is None else near.vector
+    [found] = await store.rows(
+        connection, statement, {**wanted.arguments, **limits, "question": question, "vector": vector}
+    )
+    worded: list[int] = found["worded"]
+    if len(worded) < FEW:
+        worded = list(dict.fromkeys([*worded, *await _by_some_words(connection, question, wanted)]))
+    return fused([worded, found["meant"]])
 
 
-async def _by_words(connection: AsyncConnection[TupleRow], question: str, wanted: Filter) -> list[UUID]:
-    lexemes = await store.rows(connection, store.LEXEMES, {"question": question})
+async def _by_some_words(connection: AsyncConnection[TupleRow], question: str, wanted: Filter) -> list[int]:
+    lexemes = await store.rows(connection, store.LEXEMES, {"question": question, "common": COMMON})
+    if len(lexemes) <= 1:
+        return []
     rare = [row for row in lexemes if 0 < row["tasks"] <= COMMON]
     if rare:
         queries, rarities = [row["query"] for row in rare], [math.log(1 + _SCALE / row["tasks"]) for row in rare]
-        found = await _worded(connection, wanted, queries, rarities)
+        found = await _partly_worded(connection, wanted, queries, rarities)
         if found:
             return found
     common = [row["query"] for row in lexemes if row["tasks"]]
-    return await _worded(connection, wanted, [" | ".join(common)], [1.0]) if common else []
+    return await _partly_worded(connection, wanted, [" | ".join(common)], [1.0]) if common else []
 
 
-async def _worded(
+async def _partly_worded(
     connection: AsyncConnection[TupleRow], wanted: Filter, queries: Sequence[str], rarities: Sequence[float]
-) -> list[UUID]:
+) -> list[int]:
     arguments = {**wanted.arguments, "queries": queries, "rarities": rarities, "most": WORDED}
-    statement = store.WORDED if wanted == Filter() else store.WORDED_MATCHING
-    return [row["id"] for row in await store.rows(connection, statement, arguments)]
+    return [row["number"] for row in await store.rows(connection, store.PARTLY_WORDED, arguments)]
 
 
-def fused(rankings: Sequence[Sequence[UUID]]) -> list[UUID]:
+def fused(rankings: Sequence[Sequence[int]]) -> list[int]:
     """Fuse rankings by reciprocal rank (Cormack, Clarke and Büttcher 2009); ties stay in order."""
-    scores: dict[UUID, float] = {}
+    scores: dict[int, float] = {}
     for ranking in rankings:
-        for place, task_id in enumerate(ranking, start=1):
-            scores[task_id] = scores.get(task_id, 0.0) + 1 / (_RANK_CONSTANT + place)
-    return sorted(scores, key=lambda task_id: -scores[task_id])
+        for place, number in enumerate(ranking, start=1):
+            scores[number] = scores.get(number, 0.0) + 1 / (_RANK_CONSTANT + place)
+    return sorted(scores, key=lambda number: -scores[number])

@@ -45,7 +45,9 @@ FROM tasks.task AS t
 
 GET = TASK + "WHERE t.id = %(id)s"
 
-GET_MANY = TASK + "JOIN unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) USING (id) ORDER BY wanted.place"
+GET_MANY = (
+    TASK + "JOIN unnest(%(numbers)s::bigint[]) WITH ORDINALITY AS wanted(number, place) USING (number) ORDER BY place"
+)
 
 FIND = """
 SELECT id FROM tasks.task
@@ -144,11 +146,6 @@ SELECT edge.task_id, edge.needs FROM needed JOIN edge ON edge.task_id = needed.i
 
 TITLES = "SELECT id, title FROM tasks.task WHERE id = ANY (%(ids)s::uuid[])"
 
-COUNT = """
-SELECT count(*) AS total FROM tasks.matching(
-    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
-"""
-
 # What a short listing shows of the task t.
 _SHORT = """
 SELECT t.id, t.number, t.title, t.status, t.priority::text, t.assignee, t.due_date, t.labels,
@@ -170,13 +167,14 @@ ORDER BY t.number DESC
 """
 NEWEST = _SHORT + _NEWEST_PAGE
 
-# Whoever goes through all of them in their order has counted them too.
-_URGENT_PAGE = """, page.total
+_URGENT_PAGE = """, counted.total
 FROM (
-    SELECT id, count(*) OVER () AS total FROM tasks.matching(
+    SELECT count(*) AS total FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)) AS counted
+LEFT JOIN (
+    SELECT * FROM tasks.matching(
         %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
-    ORDER BY priority DESC, due_date, number LIMIT %(limit)s OFFSET %(offset)s) AS page
-JOIN tasks.task AS t USING (id)
+    ORDER BY priority DESC, due_date, number LIMIT %(limit)s OFFSET %(offset)s) AS t ON true
 ORDER BY t.priority DESC, t.due_date, t.number
 """
 URGENT = _SHORT + _URGENT_PAGE
@@ -184,57 +182,77 @@ URGENT = _SHORT + _URGENT_PAGE
 SUMMARIES = (
     _SHORT
     + """
-FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted(id, place) JOIN tasks.task AS t USING (id)
-ORDER BY wanted.place
+FROM unnest(%(numbers)s::bigint[]) WITH ORDINALITY AS wanted(number, place) JOIN tasks.task AS t USING (number)
+ORDER BY place
 """
 )
 
-LEXEMES = "SELECT query::text, tasks FROM tasks.question_lexemes(%(question)s)"
+# The numbers of the tasks that fit a question. `worded`: the newest of those that have every lexeme of it, ordered by
+# where they have them (title 1, references 0.6, description 0.4, notes 0.2). `meant`: those nearest to its vector, if
+# there is one. Documents and vectors of deleted tasks do not exist.
+FITTING = """
+SELECT ARRAY(
+    SELECT number FROM (
+        SELECT number, ts_rank('{0.2, 0.4, 0.6, 1}', words, query) AS weight
+        FROM tasks.every_lexeme(%(question)s) AS query JOIN tasks.document ON words @@ query
+        ORDER BY number DESC LIMIT %(worded)s) AS newest
+    ORDER BY weight DESC, number DESC) AS worded,
+ARRAY(
+    SELECT number FROM tasks.nearest(%(vector)s::halfvec, %(meant)s) JOIN tasks.document USING (task_id)
+    WHERE distance < %(farthest)s ORDER BY distance) AS meant
+"""
 
-# Each lexeme counts by its weight in the task (title 1, references 0.6, description 0.4, notes 0.2) and its rarity. Of
-# the tasks that have it the newest are looked at. Documents of deleted tasks do not exist.
-WORDED = """
-SELECT hit.id
+# A filter leaves few vectors, which are compared one by one: their index would give the nearest of all tasks. (Those of
+# another length are told apart in the CASE, for as a condition the planner would take it to leave next to none.)
+FITTING_MATCHING = """
+WITH matching AS MATERIALIZED (
+    SELECT id, number FROM tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s)
+)
+SELECT ARRAY(
+    SELECT number FROM (
+        SELECT t.number, ts_rank('{0.2, 0.4, 0.6, 1}', words, query) AS weight
+        FROM tasks.every_lexeme(%(question)s) AS query JOIN tasks.document ON words @@ query
+        JOIN matching AS t ON id = task_id
+        ORDER BY t.number DESC LIMIT %(worded)s) AS newest
+    ORDER BY weight DESC, number DESC) AS worded,
+ARRAY(
+    SELECT number FROM (
+        SELECT number, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
+            THEN vector <=> %(vector)s::halfvec END AS distance
+        FROM matching JOIN tasks.embedding ON id = task_id ORDER BY distance LIMIT %(meant)s) AS nearest
+    WHERE distance < %(farthest)s ORDER BY distance) AS meant
+"""
+
+# The lexemes of a question, each with the number of tasks that have it, up to one more than are common.
+LEXEMES = """
+SELECT query::text, (
+    SELECT count(*) FROM (SELECT FROM tasks.document WHERE words @@ query LIMIT %(common)s + 1) AS capped) AS tasks
+FROM tasks.lexemes(%(question)s) AS query
+"""
+
+# Each lexeme counts by its weight in the task and its rarity.
+PARTLY_WORDED = """
+SELECT hit.number
 FROM unnest(%(queries)s::tsquery[], %(rarities)s::float8[]) AS lexeme(query, rarity)
 CROSS JOIN LATERAL (
-    SELECT task_id AS id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
-    FROM tasks.document WHERE words @@ lexeme.query ORDER BY number DESC LIMIT %(most)s) AS hit
-GROUP BY hit.id ORDER BY sum(weight * rarity) DESC, hit.id
-"""
-
-WORDED_MATCHING = """
-SELECT hit.id
-FROM unnest(%(queries)s::tsquery[], %(rarities)s::float8[]) AS lexeme(query, rarity)
-CROSS JOIN LATERAL (
-    SELECT id, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
-    FROM tasks.document AS d JOIN tasks.matching(
-        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
-    WHERE words @@ lexeme.query ORDER BY d.number DESC LIMIT %(most)s) AS hit
-GROUP BY hit.id ORDER BY sum(weight * rarity) DESC, hit.id
-"""
-
-# A vector of another length is one of another embedder that is not forgotten yet.
-NEAREST = """
-SELECT task_id AS id, distance FROM (
-    SELECT task_id, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
-        THEN vector <=> %(vector)s::halfvec END AS distance
-    FROM tasks.embedding) AS measured
-ORDER BY distance LIMIT %(most)s
-"""
-
-NEAREST_MATCHING = """
-SELECT id, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
-    THEN vector <=> %(vector)s::halfvec END AS distance
-FROM tasks.embedding JOIN tasks.matching(
-    %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) ON id = task_id
-ORDER BY distance LIMIT %(most)s
+    SELECT t.number, ts_rank('{0.2, 0.4, 0.6, 1}', words, lexeme.query) AS weight
+    FROM tasks.document JOIN tasks.matching(
+        %(status)s, %(branch)s, %(label)s, %(assignee)s, %(parent_id)s, %(ready)s, %(deleted)s) AS t ON id = task_id
+    WHERE words @@ lexeme.query ORDER BY t.number DESC LIMIT %(most)s) AS hit
+GROUP BY hit.number ORDER BY sum(weight * rarity) DESC, hit.number DESC
 """
 
 # Vectors of another embedder mean nothing to this one.
 FORGET_OTHER_EMBEDDERS = """
-WITH other AS (UPDATE tasks.document SET embedder = NULL WHERE embedder <> %(embedder)s RETURNING task_id)
-DELETE FROM tasks.embedding USING other WHERE embedding.task_id = other.task_id
+WITH other AS (DELETE FROM tasks.embedding WHERE embedder <> %(embedder)s RETURNING task_id)
+INSERT INTO tasks.unembedded (task_id) SELECT task_id FROM other ON CONFLICT DO NOTHING
 """
+
+# Its vectors are put in order by one process at a time.
+LOCK_EMBEDDING = "SELECT pg_advisory_xact_lock(hashtext('tasks.embedding'))"
+
+INDEX_EMBEDDINGS = "SELECT tasks.index_embeddings(%(dimensions)s)"
 
 # One process embeds at a time; another one's turn is simply skipped.
 EMBEDDING_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('tasks.embedding')) AS mine"
@@ -242,7 +260,7 @@ EMBEDDING_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('tasks.embedding')) 
 UNEMBEDDED = """
 SELECT id, version, left(concat_ws(' ', title, array_to_string(symbols, ' '), description,
     array_to_string(acceptance_criteria, ' '), notes), 4000) AS text
-FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL LIMIT %(limit)s
+FROM tasks.unembedded JOIN tasks.task ON id = task_id LIMIT %(limit)s
 """
 
 # A task that changed while it was embedded keeps waiting. The tasks are locked in the order of their ids, for two
@@ -252,12 +270,11 @@ WITH made AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(versions)s::int[], %(vectors)s::text[]) AS made(id, version, vector)
 ), fresh AS (
     SELECT t.id, made.vector FROM tasks.task AS t JOIN made USING (id, version) ORDER BY t.id FOR SHARE OF t SKIP LOCKED
-), marked AS (
-    UPDATE tasks.document SET embedder = %(embedder)s FROM fresh WHERE task_id = fresh.id
-    RETURNING task_id, fresh.vector
+), served AS (
+    DELETE FROM tasks.unembedded USING fresh WHERE task_id = fresh.id RETURNING task_id, fresh.vector
 )
-INSERT INTO tasks.embedding (task_id, vector) SELECT task_id, vector::halfvec FROM marked
-ON CONFLICT (task_id) DO UPDATE SET vector = excluded.vector
+INSERT INTO tasks.embedding (task_id, embedder, vector) SELECT task_id, %(embedder)s, vector::halfvec FROM served
+ON CONFLICT (task_id) DO UPDATE SET embedder = excluded.embedder, vector = excluded.vector
 RETURNING task_id
 """
 
@@ -284,12 +301,12 @@ FROM tasks.task WHERE deleted_at IS NULL AND status <> 'complete'
 
 WAITING = """
 SELECT count(*) AS waiting,
-    count(*) FILTER (WHERE updated_at < clock_timestamp() - make_interval(secs => %(patience)s::float8)) AS late
-FROM tasks.document JOIN tasks.task ON id = task_id WHERE embedder IS NULL
+    count(*) FILTER (WHERE since < clock_timestamp() - make_interval(secs => %(patience)s::float8)) AS late
+FROM tasks.unembedded
 """
 
 # Statements whose best plan depends on which of their filters are given; a prepared one would get a plan for all.
-_PLANNED_EACH_TIME = frozenset({COUNT, NEWEST, URGENT, WORDED_MATCHING, NEAREST_MATCHING})
+_PLANNED_EACH_TIME = frozenset({NEWEST, URGENT, FITTING_MATCHING, PARTLY_WORDED})
 
 
 async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> list[Row]:
@@ -299,7 +316,8 @@ async def rows(connection: AsyncConnection[TupleRow], statement: str, arguments:
     async with connection.cursor(row_factory=dict_row) as cursor:
         prepare = False if statement in _PLANNED_EACH_TIME else None
         await cursor.execute(statement.encode(), arguments, prepare=prepare)
-        return await cursor.fetchall() if cursor.description else []
+        # Not `description`, which would look up the type of every column.
+        return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 async def row(connection: AsyncConnection[TupleRow], statement: str, arguments: Mapping[str, Any]) -> Row | None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio.to_thread
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool
-from mcp.types import ToolAnnotations
+from fastmcp.tools.base import ToolResult
+from mcp.types import TextContent, ToolAnnotations
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import to_json
 
 from packhorse.errors import InvalidInputError
 from packhorse_tasks import claims, links, meaning, repositories, validation
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
-    from packhorse_tasks.models import Task, TaskList
+    from packhorse_tasks.models import Task
 
 # A field left out and a field of null mean the same; only the first needs a place in the schema.
 Text = str | SkipJsonSchema[None]
@@ -92,7 +94,7 @@ class TaskTools:
         repo_path: Annotated[Text, Field(description="Absolute")] = None,
         client_key: Annotated[Text, Field(description="Repeating it returns the same task")] = None,
         actor: Annotated[Text, Field(description="Who you are")] = None,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Create a development task."""
         wanted = draft(
             title=title, description=description, notes=notes, planning_references=planning_references,
@@ -108,7 +110,7 @@ class TaskTools:
         task_id: str,
         *,
         code: Annotated[bool, Field(description="Add the most relevant places in the code")] = False,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Show a task."""
         task = await self._tracker.get(validation.identifier("task_id", task_id))
         if code:
@@ -130,7 +132,7 @@ class TaskTools:
         query: Annotated[Text, Field(description="Find by words and meaning")] = None,
         full_details: bool = False,
         offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """List tasks, newest first; ready ones most urgent first."""
         wanted = Filter(
             status=status,
@@ -147,7 +149,7 @@ class TaskTools:
             asked = validation.text("query", query, limit=QUERY_LENGTH)
             near, note = await meaning.near(self._context, asked)
             page = await self._tracker.search(asked, wanted, near=near, limit=limit, offset=offset, full=full_details)
-        return _listed(page, note)
+        return _answer(page.shown() if note is None else {**page.shown(), "note": note})
 
     async def update_task(
         self,
@@ -174,7 +176,7 @@ class TaskTools:
         deleted: Annotated[Flag, Field(description="true deletes, false restores")] = None,
         expected_version: Annotated[Number, Field(description="Refuse if changed since")] = None,
         actor: Text = None,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Change the given fields; lists are replaced, "" or [] empties."""
         tracker = self._tracker
         identifier = validation.identifier("task_id", task_id)
@@ -199,7 +201,7 @@ class TaskTools:
         assignee: Annotated[str, Field(description="Who you are, unlike any other agent")],
         task_id: Annotated[Text, Field(description="Left out: the most urgent ready one")] = None,
         lease_seconds: Annotated[Number, Field(description="Claim again to extend; 0 releases")] = None,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Take a task to work on; fails if another holds it."""
         holder = validation.line("assignee", assignee)
         lease = claims.checked_lease(lease_seconds, self._context.settings(TasksSettings))
@@ -222,20 +224,18 @@ class TaskTools:
             return path
         return await anyio.to_thread.run_sync(repositories.confined, self._context, path)
 
-    async def _shown(self, task: Task) -> dict[str, Any]:
+    async def _shown(self, task: Task) -> ToolResult:
         shown = task.shown()
         if task.repository and task.planning_references:
             shown["missing_references"] = await anyio.to_thread.run_sync(
                 repositories.missing_in_confines, self._context, task.repository, task.planning_references
             )
-        return shown
+        return _answer(shown)
 
 
-def _listed(page: TaskList, note: str | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"tasks": [task.shown() for task in page.tasks], "total_count": page.total_count}
-    if page.next_offset is not None:
-        shown["next_offset"] = page.next_offset
-    return shown if note is None else {**shown, "note": note}
+def _answer(facts: dict[str, Any]) -> ToolResult:
+    """Return what FastMCP would make of the facts, which it would go through five times for that."""
+    return ToolResult([TextContent(type="text", text=to_json(facts).decode())], facts)
 
 
 def _given(value: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from packhorse_tasks.settings import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import date
 
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
@@ -114,13 +115,10 @@ class Tracker:
         ordered = store.URGENT if (wanted.ready if urgent is None else urgent) else store.NEWEST
         async with reading(self._database) as connection:
             found = await store.rows(connection, ordered, {**wanted.arguments, "limit": limit, "offset": offset})
-            if found:
-                total = found[0]["total"]
-            else:
-                total = (await store.rows(connection, store.COUNT, wanted.arguments))[0]["total"] if offset else 0
+            total = found[0]["total"]
             shown = [row for row in found if row["id"] is not None]
             if full:
-                shown = await store.rows(connection, store.GET_MANY, {"ids": [row["id"] for row in shown]})
+                shown = await store.rows(connection, store.GET_MANY, {"numbers": [row["number"] for row in shown]})
         return _page(shown, total, offset=offset, full=full)
 
     async def search(
@@ -135,10 +133,10 @@ class Tracker:
     ) -> TaskList:
         """Return a page of the tasks that match and fit the question, by words and by meaning when `near` is given."""
         async with reading(self._database) as connection:
-            ids = await search(connection, question, wanted, near)
-            page = {"ids": ids[offset : offset + limit]}
+            numbers = await search(connection, question, wanted, near)
+            page = {"numbers": numbers[offset : offset + limit]}
             shown = await store.rows(connection, store.GET_MANY if full else store.SUMMARIES, page)
-        return _page(shown, len(ids), offset=offset, full=full)
+        return _page(shown, len(numbers), offset=offset, full=full)
 
     async def update(self, task_id: UUID, draft: Draft, *, actor: str, expected_version: int | None = None) -> Task:
         """Change the task and record what changed; a change that changes nothing leaves no trace.
@@ -218,9 +216,9 @@ async def in_one_transaction(database: Database, *, deadline: float) -> AsyncIte
 
 
 def _page(found: list[store.Row], total: int, *, offset: int, full: bool) -> TaskList:
-    tasks: list[Task] | list[TaskSummary] = _fitting(found) if full else [_summary(row) for row in found]
+    tasks = _fitting(found) if full else [_summary(row) for row in found]
     end = offset + len(tasks)
-    return TaskList(tasks=tasks, total_count=total, next_offset=end if tasks and end < total else None)
+    return TaskList(tasks, total, end if tasks and end < total else None)
 
 
 def _fitting(found: list[store.Row]) -> list[Task]:
@@ -235,8 +233,16 @@ def _fitting(found: list[store.Row]) -> list[Task]:
 
 
 def _summary(row: store.Row) -> TaskSummary:
-    if row["priority"] == "medium":
-        row["priority"] = None
-    if row["claimed_by"] == row["assignee"]:
-        row["claimed_by"] = None
-    return TaskSummary.model_validate({name: value for name, value in row.items() if value and name != "total"})
+    due: date | None = row["due_date"]
+    return TaskSummary(
+        id=str(row["id"]),
+        number=row["number"],
+        title=row["title"],
+        status=row["status"],
+        priority=None if row["priority"] == "medium" else row["priority"],
+        assignee=row["assignee"],
+        claimed_by=None if row["claimed_by"] == row["assignee"] else row["claimed_by"],
+        due_date=None if due is None else due.isoformat(),
+        labels=row["labels"] or None,
+        blocked=row["blocked"] or None,
+    )
