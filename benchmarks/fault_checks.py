@@ -17,12 +17,16 @@ WORDS = ("parse", "load", "send", "merge", "token", "order", "queue", "cache", "
 
 HALF = {
     "blobs without all of their chunks": """
-        SELECT count(*) FROM indexing.blob b WHERE b.chunks <> (
-            SELECT count(*) FROM indexing.chunk c WHERE c.pool_id = b.pool_id AND c.blob_id = b.id)
+        SELECT count(*) FROM indexing.blob b LEFT JOIN (
+            SELECT pool_id, blob_id, count(*) AS chunks FROM indexing.chunk GROUP BY pool_id, blob_id
+        ) has ON has.pool_id = b.pool_id AND has.blob_id = b.id
+        WHERE b.chunks <> coalesce(has.chunks, 0)
     """,
     "blobs that count other vectors than they have": """
-        SELECT count(*) FROM indexing.blob b WHERE b.embedded <> (
-            SELECT count(*) FROM indexing.embedding e WHERE e.pool_id = b.pool_id AND e.blob_id = b.id)
+        SELECT count(*) FROM indexing.blob b LEFT JOIN (
+            SELECT pool_id, blob_id, count(*) AS vectors FROM indexing.embedding GROUP BY pool_id, blob_id
+        ) has ON has.pool_id = b.pool_id AND has.blob_id = b.id
+        WHERE b.embedded <> coalesce(has.vectors, 0)
     """,
     "listed chunks without a vector": """
         SELECT count(*) FROM indexing.chunk c JOIN indexing.listing l ON l.pool_id = c.pool_id AND l.blob_id = c.blob_id

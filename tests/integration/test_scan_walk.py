@@ -251,7 +251,8 @@ def test_a_file_that_vanishes_during_the_scan_is_no_error(tmp_path: Path, monkey
         (".env.sample", False), ("env.py", False), ("server.PEM", True), ("id_ed25519", True),
         ("id_ed25519.pub", False),
         (".aws/credentials", True), (".ssh/known_hosts", True), (".ssh/id.pub", False), (".kube/config", True),
-        ("credentials.json", True), ("my-service-account.json", True), ("secrets.yaml", True), ("secrets.py", False),
+        ("credentials.json", True), ("my-service-account.json", True), ("project-0123456789ab.json", True),
+        ("state/5a3fd9b3-e852-8956-8c0a-255d47eda645.json", False), ("secrets.yaml", True), ("secrets.py", False),
         ("terraform.tfstate", True), ("keys.py", False), ("monkey.py", False), (".netrc", True), (".pypirc", True),
     ],
 )  # fmt: skip

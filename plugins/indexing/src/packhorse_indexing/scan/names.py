@@ -24,7 +24,10 @@ _SECRET_PATHS = re.compile(
     r"|\.config/gh/hosts\.yml)$",
     re.IGNORECASE,
 )
-_SERVICE_ACCOUNT = re.compile(r".*service[-_]?account.*\.json|.*-[0-9a-f]{12}\.json")
+# Google's keys are named after the project and twelve digits of the key's number, but so ends a UUID.
+_SERVICE_ACCOUNT = re.compile(
+    r".*service[-_]?account.*\.json|(?!.*[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json).*-[0-9a-f]{12}\.json"
+)
 MAY_HOLD_TOKENS = frozenset({".npmrc", ".yarnrc", ".yarnrc.yml", "pip.conf", ".condarc", "nuget.config", "auth.json"})
 """Names of files that are secret when they hold a token, which `holds_token` tells."""
 _TOKEN = re.compile(
