@@ -11,6 +11,7 @@ from packhorse_indexing.jobs import Jobs
 from packhorse_indexing.launch import Launcher
 from packhorse_indexing.service import Index
 from packhorse_indexing.settings import IndexingSettings
+from packhorse_indexing.vectors import keep_indexed
 from packhorse_indexing.watch import Watcher
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ async def serve_index(context: PluginContext) -> AsyncIterator[None]:
     index = Index(context.database, settings, embedder, jobs, context.logger)
     context.provide(Index, index)
     tasks = [asyncio.create_task(jobs.watch(embedder.name, settings.retention_days), name="indexing: watch over jobs")]
+    tasks.append(
+        asyncio.create_task(
+            keep_indexed(context.database, settings.hnsw_chunks, context.logger), name="indexing: indexes of vectors"
+        )
+    )
     if settings.watch:
         tasks.append(asyncio.create_task(Watcher(index, context.logger).run(), name="indexing: watch over folders"))
     try:

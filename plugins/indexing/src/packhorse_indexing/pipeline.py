@@ -21,7 +21,7 @@ from packhorse_indexing.plan import UNKNOWN, Plan, Todo, make_plan, paths_of
 from packhorse_indexing.prepare import Source
 from packhorse_indexing.scan import Limits, UnreadableFileError, open_root, read_file, scan
 from packhorse_indexing.store import content as store
-from packhorse_indexing.store import listing, upkeep, work
+from packhorse_indexing.store import listing, upkeep, vectors, work
 from packhorse_indexing.writing import Vectors, write_batch, write_list
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ GROUP_BYTES = 8_000_000
 
 BATCH_CHUNKS = (1_000, 4_000, 16_000)
 """Chunks of the first batches and of all later ones: something is searchable soon, and the segments are few."""
+
+ANEW_FILES = 5_000
+"""Files to index from which on the HNSW index is built anew afterwards: adding to it takes as long, but now."""
 
 _NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
 
@@ -194,6 +197,8 @@ class Run:
         self.files_total = plan.unchanged + len(plan.todo)
         self.files_done = plan.unchanged
         self.files_skipped = plan.total_skipped
+        if len(plan.todo) >= ANEW_FILES:
+            vectors.drop(self.connection, self.job.pool_id)
         with self.stage("write"), self.transaction(progressed=False):
             write_list(self.connection, self.job, plan.skipped, plan.gone, self._listed)
             if self.job.force and not self.job.marked:

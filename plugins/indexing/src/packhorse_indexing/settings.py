@@ -53,6 +53,12 @@ class IndexingSettings(PluginSettings):
     retention_days: float = Field(
         90.0, ge=0, le=3650, description="days that the content of deleted files is kept, in case it comes back"
     )
+    hnsw_chunks: int = Field(
+        20_000,
+        ge=100,
+        description="chunks of a repository from which on an HNSW index of its vectors is built, in the background; "
+        "the vectors of smaller ones are compared one by one",
+    )
     watch: bool = Field(
         False, description="watch indexed folders and index changes as they happen, before anybody searches"
     )

@@ -145,7 +145,7 @@ WHERE %(kinds)s::text[] IS NULL OR EXISTS (
 """
 
 # By the HNSW index, whose expression this is, where the pool has one.
-_NEAREST = """
+NEAREST = """
 SELECT chunk_id, vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
 FROM indexing.embedding
 WHERE pool_id = {pool}
@@ -287,7 +287,7 @@ async def narrowed(connection: AsyncConnection[Any], area: Area, *, listed: bool
     """Return the area with the blobs of the files that its filter passes; with `listed` even when it passes all."""
     if not (area.filter.selects_files or listed):
         return area
-    statement = _for_pool(_FILES, area.pool_id)
+    statement = for_pool(_FILES, area.pool_id)
     cursor = await connection.execute(statement, area.file_parameters(), binary=True, prepare=False)
     sizes = {blob: chunks for blob, chunks, path in await cursor.fetchall() if area.filter.passes_category(path)}
     return replace(area, blobs=tuple(sizes), size=sum(sizes.values()))
@@ -295,27 +295,27 @@ async def narrowed(connection: AsyncConnection[Any], area: Area, *, listed: bool
 
 async def corpus(connection: AsyncConnection[Any], pool_id: int) -> Corpus:
     """Return the totals of a pool's lexical index."""
-    row = await (await connection.execute(_for_pool(_CORPUS, pool_id))).fetchone()
+    row = await (await connection.execute(for_pool(_CORPUS, pool_id))).fetchone()
     return Corpus(*row) if row else Corpus(0, 0)
 
 
 async def postings(connection: AsyncConnection[Any], pool_id: int, lexemes: Iterable[str]) -> Postings:
     """Return the postings of these lexemes."""
-    cursor = await connection.execute(_for_pool(_POSTINGS, pool_id), {"lexemes": list(lexemes)}, binary=True)
+    cursor = await connection.execute(for_pool(_POSTINGS, pool_id), {"lexemes": list(lexemes)}, binary=True)
     row = await cursor.fetchone()
     return Postings.unpack(*(row or ([], [], b"", b"", b"")))
 
 
 async def visible_chunks(connection: AsyncConnection[Any], area: Area, chunk_ids: Sequence[int]) -> set[int]:
     """Return those of the chunks that the area's blobs and kinds leave."""
-    statement = _for_pool(_VISIBLE_CHUNKS, area.pool_id)
+    statement = for_pool(_VISIBLE_CHUNKS, area.pool_id)
     cursor = await connection.execute(statement, area.parameters() | {"chunks": list(chunk_ids)}, binary=True)
     return {row[0] for row in await cursor.fetchall()}
 
 
 async def chunks_of_blobs(connection: AsyncConnection[Any], area: Area) -> list[int]:
     """Return all chunks of the area's blobs, of which there are to be few."""
-    cursor = await connection.execute(_for_pool(_CHUNKS_OF_BLOBS, area.pool_id), area.parameters(), binary=True)
+    cursor = await connection.execute(for_pool(_CHUNKS_OF_BLOBS, area.pool_id), area.parameters(), binary=True)
     return [row[0] for row in await cursor.fetchall()]
 
 
@@ -330,13 +330,13 @@ async def nearest_chunks(
 
     parameters = {"vector": HalfVector(vector), "limit": limit}
     if area.is_open:
-        statement, prepare = _NEAREST, None
+        statement, prepare = NEAREST, None
     else:
         # Planned for these very blobs: a prepared statement would compare every row with each of them.
         statement, prepare = _NEAREST_PASSING_EXACT if exact else _NEAREST_PASSING, False
         parameters |= area.parameters()
     cursor = await connection.execute(
-        _for_pool(statement, area.pool_id, len(vector)), parameters, binary=True, prepare=prepare
+        for_pool(statement, area.pool_id, len(vector)), parameters, binary=True, prepare=prepare
     )
     return _cosines(await cursor.fetchall())
 
@@ -348,7 +348,7 @@ async def cosines(
     from pgvector import HalfVector
 
     parameters = {"vector": HalfVector(vector), "chunks": list(chunk_ids)}
-    cursor = await connection.execute(_for_pool(_DISTANCES, pool_id), parameters, binary=True)
+    cursor = await connection.execute(for_pool(_DISTANCES, pool_id), parameters, binary=True)
     return _cosines(await cursor.fetchall())
 
 
@@ -356,7 +356,7 @@ async def chunks_by_path(connection: AsyncConnection[Any], area: Area, lexemes: 
     """Return the first chunks of the visible files whose paths contain most of these lexemes."""
     paths = _PATHS_FOR_A_FILE * limit if area.is_open else None
     parameters = area.parameters() | {"lexemes": list(lexemes), "limit": limit, "paths": paths}
-    cursor = await connection.execute(_for_pool(_CHUNKS_BY_PATH, area.pool_id), parameters, binary=True)
+    cursor = await connection.execute(for_pool(_CHUNKS_BY_PATH, area.pool_id), parameters, binary=True)
     return [row[0] for row in await cursor.fetchall()]
 
 
@@ -369,7 +369,7 @@ async def chunks_by_definition(
         "exact": list(names),
         "limit": limit,
     }
-    cursor = await connection.execute(_for_pool(_CHUNKS_BY_DEFINITION, area.pool_id), parameters, binary=True)
+    cursor = await connection.execute(for_pool(_CHUNKS_BY_DEFINITION, area.pool_id), parameters, binary=True)
     return [row[0] for row in await cursor.fetchall()]
 
 
@@ -377,7 +377,7 @@ async def definitions(
     connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]
 ) -> dict[int, list[Definition]]:
     """Return what each of these chunks defines."""
-    cursor = await connection.execute(_for_pool(_DEFINITIONS, pool_id), {"chunks": list(chunk_ids)}, binary=True)
+    cursor = await connection.execute(for_pool(_DEFINITIONS, pool_id), {"chunks": list(chunk_ids)}, binary=True)
     found: dict[int, list[Definition]] = {}
     for chunk_id, name, kind in await cursor.fetchall():
         found.setdefault(chunk_id, []).append(Definition(name, kind))
@@ -387,20 +387,20 @@ async def definitions(
 async def chunks(connection: AsyncConnection[Any], area: Area, chunk_ids: Sequence[int]) -> list[ChunkRow]:
     """Return these chunks, once for each visible file in which one stands."""
     parameters = area.file_parameters() | {"chunks": list(chunk_ids)}
-    cursor = await connection.execute(_for_pool(_CHUNKS, area.pool_id), parameters, binary=True)
+    cursor = await connection.execute(for_pool(_CHUNKS, area.pool_id), parameters, binary=True)
     rows = [ChunkRow(*row) for row in await cursor.fetchall()]
     return [row for row in rows if area.filter.passes_category(row.path)]
 
 
 async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, str]:
     """Return the text of each of these chunks."""
-    cursor = await connection.execute(_for_pool(_CONTENTS, pool_id), {"chunks": list(chunk_ids)}, binary=True)
+    cursor = await connection.execute(for_pool(_CONTENTS, pool_id), {"chunks": list(chunk_ids)}, binary=True)
     return dict(await cursor.fetchall())
 
 
 async def path_frequencies(connection: AsyncConnection[Any], pool_id: int, lexemes: Sequence[str]) -> dict[str, int]:
     """Return in how many of the pool's paths each of these lexemes occurs."""
-    statement = _for_pool(_PATH_FREQUENCIES, pool_id)
+    statement = for_pool(_PATH_FREQUENCIES, pool_id)
     return dict(await (await connection.execute(statement, {"lexemes": list(lexemes)}, binary=True)).fetchall())
 
 
@@ -414,12 +414,12 @@ async def lines(
         "last": [last for _, _, last in spans],
     }
     return [
-        LinesRow(*row) for row in await (await connection.execute(_for_pool(_LINES, pool_id), parameters)).fetchall()
+        LinesRow(*row) for row in await (await connection.execute(for_pool(_LINES, pool_id), parameters)).fetchall()
     ]
 
 
 @lru_cache(maxsize=2048)
-def _for_pool(statement: str, pool_id: int, dimensions: int = 0) -> bytes:
+def for_pool(statement: str, pool_id: int, dimensions: int = 0) -> bytes:
     """Return a statement for a pool and, where it compares vectors, their dimensions; neither can be a parameter."""
     return statement.replace("{pool}", str(int(pool_id))).replace("{dimensions}", str(int(dimensions))).encode()
 

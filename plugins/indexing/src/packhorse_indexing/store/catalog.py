@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row
 
 from packhorse_indexing.models import Coverage, Repository
+from packhorse_indexing.store import vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +114,7 @@ async def forget_repository(connection: AsyncConnection[Any], repository: Reposi
     )
     row = await cursor.fetchone()
     if row is not None and row[0]:
+        await connection.execute(vectors.CANCEL_BUILD, [vectors.BUILD_LOCK, repository.pool_id])
         await connection.execute("SELECT indexing.drop_partitions(%s)", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.vocabulary WHERE pool_id = %s", [repository.pool_id])
         await connection.execute("DELETE FROM indexing.segment WHERE pool_id = %s", [repository.pool_id])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 
+from packhorse_indexing.store import vectors
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -37,7 +39,8 @@ def mark_for_rebuild(connection: Connection[Any], job_id: UUID, pool_id: int, re
 
 
 def replace_embedder(connection: Connection[Any], pool_id: int, embedder: str, dimensions: int) -> None:
-    """Forget the pool's vectors, which another embedder made."""
+    """Forget the pool's vectors, which another embedder made, and their index, which takes no others."""
+    vectors.drop(connection, pool_id)
     connection.execute("DELETE FROM indexing.embedding WHERE pool_id = %s", [pool_id])
     connection.execute("UPDATE indexing.blob SET embedded = 0 WHERE pool_id = %s AND embedded > 0", [pool_id])
     connection.execute(
@@ -207,7 +210,9 @@ def analyze(connection: Connection[Any], pool_id: int) -> None:
     for table in (
         "path",
         "listing",
+        "path_lexeme",
         "blob",
         *(f"{parent}_{pool_id}" for parent in ("chunk", "embedding", "definition", "posting")),
     ):
-        connection.execute(sql.SQL("ANALYZE indexing.{}").format(sql.Identifier(table)))
+        # The build of an index of vectors locks their table against this for a minute and more.
+        connection.execute(sql.SQL("ANALYZE (SKIP_LOCKED) indexing.{}").format(sql.Identifier(table)))

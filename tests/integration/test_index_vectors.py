@@ -1,0 +1,136 @@
+"""The HNSW index of a large pool's vectors: built beside all work, found anew after a death, and never starving."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pgvector import HalfVector
+
+from packhorse_indexing.service import Index
+from packhorse_indexing.store import vectors
+from packhorse_search import filters, store
+from packhorse_search.query import parse
+from packhorse_search.retrieve import retrieve
+from packhorse_search.weights import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from packhorse.plugins import PluginHost
+    from packhorse.testing import MakeHost
+    from packhorse_indexing.models import IndexResult
+
+pytestmark = pytest.mark.integration
+
+NEEDLES = 10
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('indexing.embedding_{}_hnsw')"
+"""Whether the pool's index is valid."""
+
+
+@pytest.fixture
+async def host(packhorse_host: MakeHost, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PluginHost]:
+    """A host that indexes the vectors of every repository with 100 chunks or more, and looks for them all the time."""
+    monkeypatch.setattr("packhorse_indexing.vectors.PAUSE", 0.05)
+    host = packhorse_host("indexing", "search", settings={"PACKHORSE_INDEXING_HNSW_CHUNKS": "100"})
+    async with host.running():
+        yield host
+
+
+async def query(host: PluginHost, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    async with host.database.connection() as connection:
+        cursor = await connection.execute(statement, arguments)
+        return [] if cursor.description is None else await cursor.fetchall()
+
+
+async def haystack(host: PluginHost, make_repository: Any) -> tuple[int, IndexResult]:
+    """Index 400 files that are alike and, in a folder of their own, ten that are less so; return the pool and run."""
+    repository = make_repository()
+    for number in range(400):
+        repository.write(f"hay/retry_{number}.py", f"def retry_{number}(request):\n    return send({number})\n")
+    for number in range(NEEDLES):
+        repository.write(f"needles/note_{number}.py", f"def colour_{number}(paint):\n    return mix(paint, {number})\n")
+    index = host.services.find(Index)
+    assert index is not None, [str(record) for record in host.records]
+    result = await index.index(str(repository))
+    [[pool]] = await query(host, "SELECT pool_id FROM indexing.repository WHERE id = %s", result.repository_id)
+    return pool, result
+
+
+async def until_indexed(host: PluginHost, pool: int) -> None:
+    for _ in range(600):
+        if await query(host, VALID.format(pool)) == [(True,)]:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the index was not built within 30 s")
+
+
+async def found(host: PluginHost, repository: UUID, pool: int, *, limit: int, directory: str = "") -> list[str]:
+    """The paths of what is retrieved by meaning and words, the nearest first, by a planner that prefers indexes."""
+    index = host.services.find(Index)
+    assert index is not None
+    asked = parse("retry a request")
+    vector = await index.embed_query(asked.text)
+    area = store.Area(pool, (repository,), filters.parse(directory=directory))
+    async with host.database.connection() as connection:
+        await connection.execute("SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_sort']) name")
+        plan = await connection.execute(
+            b"EXPLAIN " + store.for_pool(store.NEAREST, pool, len(vector)), {"vector": HalfVector(vector), "limit": 9}
+        )
+        assert f"embedding_{pool}_hnsw" in str(await plan.fetchall())
+        few = replace(DEFAULT, candidates=limit, path_candidates=1)
+        retrieved = await retrieve(connection, asked, area, vector, few)
+    names = {row.chunk_id: row.path for row in retrieved.rows}
+    return [names[chunk] for chunk in retrieved.cosines]
+
+
+async def test_a_large_pool_gets_an_index_that_starves_no_filter(host: PluginHost, make_repository: Any) -> None:
+    pool, result = await haystack(host, make_repository)
+    await until_indexed(host, pool)
+    assert len(await found(host, result.repository_id, pool, limit=50)) >= 50
+    needles = await found(host, result.repository_id, pool, limit=20, directory="needles")
+    assert len(needles) == NEEDLES
+    assert all(path.startswith("needles/") for path in needles)
+
+
+async def test_many_that_pass_a_filter_are_found_by_the_index_or_one_by_one(
+    host: PluginHost, make_repository: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packhorse_search.retrieve.EXACT_CHUNKS", 5)
+    monkeypatch.setattr("packhorse_search.retrieve.FEW_CHUNKS", 5)
+    pool, result = await haystack(host, make_repository)
+    await until_indexed(host, pool)
+    assert len(await found(host, result.repository_id, pool, limit=50, directory="hay")) >= 50
+    # More than the folder has: the index gives up, and a scan finds that there are no more.
+    assert len(await found(host, result.repository_id, pool, limit=20, directory="needles")) == NEEDLES
+
+
+async def test_what_an_interrupted_build_left_is_replaced(host: PluginHost, make_repository: Any) -> None:
+    pool, _ = await haystack(host, make_repository)
+    await until_indexed(host, pool)
+    await query(
+        host,
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass('indexing.embedding_' || %s || '_hnsw')",
+        pool,
+    )
+    await until_indexed(host, pool)
+
+
+async def test_a_pool_that_somebody_builds_an_index_of_is_left_to_him(host: PluginHost, make_repository: Any) -> None:
+    async with host.database.connection() as holder:
+        # The pool's number is known only when it is there: the locks of the next few are held.
+        await holder.execute("SELECT pg_advisory_lock(%s, pool) FROM generate_series(1, 99) pool", [vectors.BUILD_LOCK])
+        pool, _ = await haystack(host, make_repository)
+        await asyncio.sleep(0.3)
+        assert await query(host, VALID.format(pool)) == []
+        await holder.execute("SELECT pg_advisory_unlock_all()")
+    await until_indexed(host, pool)
+
+
+def test_a_build_may_use_what_it_needs_within_reason() -> None:
+    assert vectors.memory(vectors.Unindexed(1, 256, 1_000)) == 64 << 20
+    assert 100 << 20 < vectors.memory(vectors.Unindexed(1, 256, 100_000)) < 256 << 20
+    assert vectors.memory(vectors.Unindexed(1, 4000, 10_000_000)) == 2 << 30
