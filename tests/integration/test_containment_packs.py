@@ -167,6 +167,15 @@ async def test_what_is_no_text_and_what_ends_a_process_is_answered(
     assert any("KeyboardInterrupt" in line for line in log)
 
 
+@pytest.mark.parametrize("how", ["cancel", "close", "fall", "deep", "flood"])
+async def test_what_nobody_expects_is_answered(evil: Callable[..., PluginHost], how: str) -> None:
+    """A cancellation of its own making, endless recursion, an answer of no use to anyone: the client is told."""
+    host = evil("unruly")
+    async with serving(host) as client:
+        told = await text_of(client, "misbehave", how=how)
+        assert ("answered with 20 MB" if how == "flood" else "failed unexpectedly (error id") in told
+
+
 async def test_a_migration_into_a_foreign_schema_takes_its_plugin_out(evil: Callable[..., PluginHost]) -> None:
     """Nothing of it is kept, and the record says what it reached for."""
     host = evil("trespasser")

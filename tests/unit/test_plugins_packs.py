@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +44,8 @@ BROKEN = [
     ("tinkerer", "failed", "done tinkering", "Report it to the author"),
     ("bad-settings", "failed", "no settings today", "Report it to the author"),
     ("needy", "failed", "PACKHORSE_NEEDY_TOKEN is not set", "packhorse config"),
+    ("knot", "failed", "cannot be sent as JSON: Circular reference", "Report it to the author"),
+    ("epic", "failed", "of every conversation; at most 40,000 are accepted", "Report it to the author"),
     ("dependent", "incompatible", "packhorse-raises>=1 (not installed)", "pip install 'packhorse-raises>=1'"),
 ]
 
@@ -108,6 +114,41 @@ def test_a_plugin_with_faulty_metadata_is_never_imported(pack_host: Callable[...
     )
     assert {record.status for record in host.records} == {"incompatible", "failed", "blocked"}
     assert not {"packhorse_missing", "packhorse_future", "packhorse_misnamed", "packhorse_exits"} & sys.modules.keys()
+
+
+def test_what_a_plugin_changes_for_the_whole_process_is_put_back(
+    pack_host: Callable[..., PluginHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others and the host go on as before, and the record says what it was; its own variables it may set."""
+    monkeypatch.setenv("MEDDLER_ITSELF", "")
+    before = (json.dumps, sys.stderr, signal.getsignal(signal.SIGTERM), Path.cwd(), sys.getrecursionlimit())
+    host = pack_host("packhorse-good", "packhorse-meddler")
+    server = build_server(host)
+    assert (json.dumps, sys.stderr, signal.getsignal(signal.SIGTERM), Path.cwd(), sys.getrecursionlimit()) == before
+    mask = os.umask(0o077)
+    os.umask(mask)
+    assert mask != 0o777
+    assert "DATABASE_URL" not in os.environ
+    assert os.environ["MEDDLER_ITSELF"] == "its own"
+    assert callable(type(server).list_tools)
+    assert "Finder" not in {type(one).__name__ for one in sys.meta_path}
+    imported, registered = host.record("meddler").notes
+    changed = "sys.stderr, sys.meta_path, json.dumps, the handler of SIGTERM, the working directory, the umask"
+    assert imported == f"It changed {changed} and 2 more for the whole process when it was imported; that was undone."
+    assert registered.startswith("It changed FastMCP.list_tools for the whole process when it registered its tools")
+
+
+def test_a_plugin_that_hangs_before_the_server_runs_is_interrupted(
+    pack_host: Callable[..., PluginHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal ends what sleeps, waits or loops in Python, and the next plugin has its turn."""
+    monkeypatch.setenv("SLEEPER_SECONDS", "60")
+    host = pack_host("packhorse-good", "packhorse-sleeper")
+    host.start_deadline = 0.2
+    build_server(host)
+    assert host.loaded == ["good"]
+    assert "it took longer than 0.2 seconds" in host.record("sleeper").error
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_strict_names_every_plugin_that_is_not_there(pack_host: Callable[..., PluginHost]) -> None:

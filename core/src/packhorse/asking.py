@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from packhorse.bounded import OutOfTimeError, bounded
+from packhorse.bounded import OutOfTimeError, StrayCancellationError, bounded
 from packhorse.circuit import Circuit
-from packhorse.isolation import PluginCrash, contained
-from packhorse.threads import BusyError, PluginThreads
+from packhorse.isolation import PluginCrash
+from packhorse.threads import PluginThreads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from packhorse.plugins import PluginHost
 
 THREADS = 8
@@ -36,36 +38,48 @@ class Asking:
     async def ask(self, hook: str, seconds: float, arguments: dict[str, Any]) -> list[tuple[str, Any]]:
         """Return (plugin, answer) of each implementation that answers in time; see `PluginContext.ask_hook`."""
         asked = self.implementing(hook)
-        found = await asyncio.gather(*(self._one(plugin, hook, seconds, arguments) for plugin in asked))
+        found = await asyncio.gather(
+            *(
+                self.attempt(
+                    plugin, hook, seconds, functools.partial(self._host.call_plugin, plugin, hook, **arguments)
+                )
+                for plugin in asked
+            )
+        )
         return [(plugin, answer) for plugin, answers in zip(asked, found, strict=True) for answer in answers]
 
-    async def _one(self, plugin: str, hook: str, seconds: float, arguments: dict[str, Any]) -> list[Any]:
-        circuit = self._circuits.setdefault((plugin, hook), Circuit())
+    async def attempt(self, plugin: str, what: str, seconds: float, question: Callable[[], list[Any]]) -> list[Any]:
+        """Return what a plugin answers, or nothing when it fails, is late, or was so too often of late.
+
+        Args:
+            plugin: whose code it is.
+            what: the hook, or what else is asked, for the log.
+            seconds: that it may take.
+            question: runs in a thread of the plugin's; what it returns that can be awaited is awaited here.
+        """
+        circuit = self._circuits.setdefault((plugin, what), Circuit())
         if circuit.wait():
             return []
         try:
-            answers = await bounded(self._answers(plugin, hook, arguments), seconds, f"packhorse-hook-{plugin}-{hook}")
-        except (asyncio.CancelledError, GeneratorExit):
+            answers = await bounded(self._answers(plugin, question), seconds, f"packhorse-hook-{plugin}-{what}")
+        except asyncio.CancelledError:
             circuit.gave_up()
             raise
-        except (OutOfTimeError, PluginCrash, BusyError) as error:
-            what = f"no answer within {seconds:g} s" if isinstance(error, OutOfTimeError) else str(error)
-            logger.warning("{} of the plugin {} failed: {}", hook, plugin, what)
-            if circuit.failed(what):
-                pause = circuit.wait()
-                logger.error("{} of the plugin {} is not asked for {:.0f} seconds.", hook, plugin, pause)
+        except (OutOfTimeError, StrayCancellationError, PluginCrash) as error:
+            reason = f"no answer within {seconds:g} s" if isinstance(error, OutOfTimeError) else str(error)
+            logger.warning("{} of the plugin {} failed: {}", what, plugin, reason)
+            if circuit.failed(reason):
+                logger.error("{} of the plugin {} is not asked for {:.0f} seconds.", what, plugin, circuit.wait())
             return []
         circuit.succeeded()
         return answers
 
-    async def _answers(self, plugin: str, hook: str, arguments: dict[str, Any]) -> list[Any]:
+    async def _answers(self, plugin: str, question: Callable[[], list[Any]]) -> list[Any]:
         threads = self._threads.setdefault(plugin, PluginThreads(plugin, THREADS))
         try:
-            answers = await threads.run(functools.partial(self._host.call_plugin, plugin, hook, **arguments))
-            with contained():
-                return [await one if inspect.isawaitable(one) else one for one in answers]
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise PluginCrash(error) from error  # the plugin's own, which must not cancel who asks
+            answers = await threads.run(question)
+            return [await one if inspect.isawaitable(one) else one for one in answers]
+        except (asyncio.CancelledError, GeneratorExit, PluginCrash):
+            raise
+        except BaseException as error:
+            raise PluginCrash(error) from error

@@ -17,6 +17,10 @@ class OutOfTimeError(Exception):
     """The time given was over; told apart from a `TimeoutError` that the awaited code raises itself."""
 
 
+class StrayCancellationError(Exception):
+    """The awaited code raised a cancellation or a generator's end of its own making, which would end its caller."""
+
+
 _left_behind: set[asyncio.Task[Any]] = set()
 
 
@@ -30,6 +34,7 @@ async def bounded(work: Awaitable[T], seconds: float, name: str) -> T:
 
     Raises:
         OutOfTimeError: it took longer.
+        StrayCancellationError: it raised what only the event loop may.
     """
     task = asyncio.create_task(_caught(work), name=name)
     try:
@@ -42,6 +47,8 @@ async def bounded(work: Awaitable[T], seconds: float, name: str) -> T:
         await end(task, GRACE)
         raise OutOfTimeError
     result, error = task.result()
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        raise StrayCancellationError(f"it raised {type(error).__name__}") from error
     if error is not None:
         raise error
     return cast("T", result)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from packhorse.isolation import PluginCrash, contained
+from packhorse.isolation import PluginCrash, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from fastmcp import FastMCP
 
@@ -32,7 +32,7 @@ def install(mcp: FastMCP, host: PluginHost, registrations: Registrations) -> Non
     async def complete(reference: Any, argument: Any, _context: Any) -> list[str] | None:
         place = str(getattr(reference, "uri", None) or reference.name)
         found = completers.get((place, argument.name))
-        return None if found is None else await _asked(*found, str(argument.value))
+        return None if found is None else await _asked(host, *found, str(argument.value))
 
     mcp.add_completion_handler(complete)
 
@@ -60,14 +60,20 @@ def _collected(host: PluginHost, registrations: Registrations) -> dict[tuple[str
     return found
 
 
-async def _asked(plugin: str, completer: Completer, typed: str) -> list[str]:
+async def _asked(host: PluginHost, plugin: str, completer: Completer, typed: str) -> list[str]:
     """Return what a completer offers; one that fails or takes too long offers nothing."""
-    try:
-        with contained():
-            async with asyncio.timeout(DEADLINE):
-                found = completer(typed)
-                values = await found if inspect.isawaitable(found) else found
-                return [str(value) for value in values][:MOST]
-    except PluginCrash as crash:
-        logger.warning("A completion of {} failed: {}", plugin, crash)
-        return []
+
+    def question() -> list[Any]:
+        found = completer(typed)
+        return [found if inspect.isawaitable(found) else _first(found)]
+
+    for found in await host.asking.attempt(plugin, "a completion", DEADLINE, question):
+        try:
+            return _first(found)
+        except Exception as error:  # noqa: BLE001 - what a plugin returned may be of any kind
+            logger.warning("A completion of {} cannot be read: {}", plugin, explain(error))
+    return []
+
+
+def _first(values: Iterable[Any]) -> list[str]:
+    return [str(value) for value in islice(values, MOST)]

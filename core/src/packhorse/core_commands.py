@@ -99,6 +99,7 @@ def _serve(program: Program, http: str | None) -> int:
         return _serve_http(program, http)
     channel = stdio.claim()
     try:
+        _import_fastmcp()
         program.load()
         mcp = _server(program)
         return asyncio.run(stdio.serve(mcp, channel))
@@ -110,9 +111,18 @@ def _serve_http(program: Program, address: str) -> int:
     from packhorse import http
 
     http.parse_address(address)
+    _import_fastmcp()
     program.load()
     mcp = _server(program)
     return asyncio.run(http.serve(mcp, program.loaded_host(), address))
+
+
+def _import_fastmcp() -> None:
+    """Import what the server needs anyway before the plugins, so that what they change in it shows."""
+    from packhorse.framework import settle_fastmcp
+
+    settle_fastmcp()
+    import fastmcp.server  # noqa: F401
 
 
 def _server(program: Program) -> Any:

@@ -5,6 +5,7 @@ An agent reads these texts as it reads instructions. A person who reviews them m
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+LONGEST = 40_000
+"""Characters of one definition, some 10,000 tokens: more than what all tools of a good server take together."""
 _ALLOWED = frozenset("\n\r\t")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 # Letters and marks that are drawn as nothing: Hangul fillers, the Braille blank, variation selectors that carry bytes.
@@ -39,15 +42,31 @@ def texts(component: Any) -> Iterator[tuple[str, str]]:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    waiting = [value]
+    waiting, seen = [value], set()
     while waiting:
         one = waiting.pop()
         if isinstance(one, str):
             yield one
-        elif isinstance(one, dict):
-            waiting += [*one.keys(), *one.values()]
-        elif isinstance(one, (list, tuple)):
-            waiting += one
+        elif isinstance(one, (dict, list, tuple)):
+            if id(one) in seen:
+                continue  # a cycle, or a part that stands in two places
+            seen.add(id(one))
+            waiting += [*one.keys(), *one.values()] if isinstance(one, dict) else one
+
+
+def unreadable(component: Any) -> str:
+    """Say why no client could take a component's schemas and `meta` or should: they go round in circles, are too long.
+
+    Empty for one that is well.
+    """
+    parts = [getattr(component, where, None) for where in ("parameters", "output_schema", "meta")]
+    try:
+        length = len(json.dumps(parts)) + len(component.description or "")
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"cannot be sent as JSON: {error}"
+    if length <= LONGEST:
+        return ""
+    return f"takes {length:,} characters of every conversation; at most {LONGEST:,} are accepted"
 
 
 def hidden(text: str) -> list[str]:

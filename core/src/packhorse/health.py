@@ -105,11 +105,12 @@ async def _find(plugin: str, check: HealthCheck) -> Finding:
 async def _outcome(check: HealthCheck) -> Health:
     try:
         health = await check.run()
-    except asyncio.CancelledError:
-        raise
     except PackhorseError as error:
         return Health("failed", error.message, error.remedy)
-    except BaseException as error:  # noqa: BLE001 - a check is a plugin's code; an exit in it is not the server's
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
         return Health("failed", f"The check itself failed: {explain(error)}.", "See the log.")
     if type(health) is not Health or health.status not in _RANK:  # a plugin may return anything
         return Health("failed", f"The check returned {type(health).__name__} instead of a Health.", "")

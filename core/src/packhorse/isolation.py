@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import PackhorseError
+from packhorse.overtime import OvertimeError
 from packhorse.redaction import redact
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def explain(error: BaseException) -> str:
     """Return one printable line that says what was raised, without secrets, shortened to a readable length."""
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r})"
+    if isinstance(error, OvertimeError):
+        return str(error)
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - the exception is a plugin's, its __str__ may raise anything

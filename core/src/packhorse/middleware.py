@@ -50,6 +50,16 @@ def _is_news(record: logging.LogRecord) -> bool:
 logging.getLogger(fastmcp_server.logger.name).addFilter(_is_news)
 
 
+LARGEST = 10_000_000
+"""Bytes of one answer; a client that reads a longer line may hang, and no agent can take it in."""
+
+
+class TooLargeError(PackhorseError):
+    """An answer is larger than any client can use."""
+
+    code = "too_large"
+
+
 class ErrorMiddleware(Middleware):
     """Turns failures into answers: expected ones word for word, all others into an id that the log explains."""
 
@@ -68,7 +78,8 @@ class ErrorMiddleware(Middleware):
         try:
             result = await call_next(context)
             if isinstance(result, ToolResult):
-                to_json([result.content, result.structured_content, result.meta])  # what raises here breaks the pipe
+                # What raises here would break the pipe.
+                _refuse_huge(f"The tool {tool}", to_json([result.content, result.structured_content, result.meta]))
                 failed = result.is_error
         except (asyncio.CancelledError, GeneratorExit, AuthorizationError):
             raise
@@ -120,10 +131,18 @@ class ErrorMiddleware(Middleware):
         return await _protocol_errors(lambda: call_next(context), f"The prompt {printable(context.message.name, 64)}")
 
 
+def _refuse_huge(what: str, answer: bytes) -> None:
+    if len(answer) > LARGEST:
+        raise TooLargeError(
+            f"{what} answered with {len(answer) / 1e6:.0f} MB; no more than {LARGEST / 1e6:.0f} MB are passed on.",
+            remedy="Ask for less, or for a part of it.",
+        )
+
+
 async def _protocol_errors(proceed: Callable[[], Awaitable[Any]], what: str) -> Any:
     try:
         result = await proceed()
-        to_json(result)
+        _refuse_huge(what, to_json(result))
     except (asyncio.CancelledError, GeneratorExit, AuthorizationError, NotFoundError, MCPError):
         raise
     except BaseException as error:

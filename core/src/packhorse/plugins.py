@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
@@ -18,6 +17,7 @@ from packhorse.discovery import Candidate, discover, named, required, screen, un
 from packhorse.errors import ConfigurationError, PackhorseError
 from packhorse.faults import fault_of
 from packhorse.framework import settle_fastmcp
+from packhorse.guarding import guarded
 from packhorse.hooks import Hooks
 from packhorse.isolation import PluginCrash, contained
 from packhorse.log import reclaim
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-START_DEADLINE = 10.0  # seconds for one plugin's lifespan to be entered; clients wait for the whole start
+START_DEADLINE = 10.0  # seconds for one plugin's import, registration or lifespan; clients wait for the whole start
 STOP_DEADLINE = 5.0  # seconds for one to be left; clients kill a server that does not end
 
 
@@ -193,21 +193,19 @@ class PluginHost:
 
     @contextmanager
     def attempt(self, name: str, doing: str) -> Iterator[None]:
-        """Drop the plugin if the block, in which its code runs, raises; its record gets the time that it takes.
+        """Drop the plugin if the block, in which its code runs, raises or hangs; see `guarded`.
 
         Args:
             name: the plugin.
             doing: what its record says it did when it failed, such as "was imported".
         """
         record = self.record(name)
-        start = perf_counter()
         try:
-            with contained():
+            # An isolated plugin's process has a longer limit of its own, and its code is not here.
+            with guarded(record, doing, None if record.isolated else self.start_deadline):
                 yield
         except PluginCrash as crash:
             self.drop(name, fault_of(record, doing, crash), crash.cause)
-        finally:
-            record.seconds += perf_counter() - start
 
     def drop(self, name: str, fault: Fault, cause: BaseException | None = None) -> None:
         """Take a plugin out with everything that it registered, and with the plugins that require it."""

@@ -9,6 +9,7 @@ from loguru import logger
 
 import packhorse
 
+MOST_NAMED = 6  # of the things that a plugin changed
 SLOW_IMPORT = 1.0  # seconds; an import runs in the host and cannot be interrupted, only shown
 
 PluginStatus = Literal["loaded", "blocked", "incompatible", "conflict", "failed"]
@@ -66,6 +67,14 @@ class PluginRecord:
             logger.warning("The import of the plugin {} took {:.1f} seconds.", self, self.seconds)
         if took_log:
             self.notes.append("It took the server's log away when it was imported; that was undone.")
+
+    def note_changes(self, doing: str, changed: list[str]) -> None:
+        """Note what the plugin changed for the whole process, and that it was put back."""
+        if changed:
+            more = "" if len(changed) <= MOST_NAMED else f" and {len(changed) - MOST_NAMED} more"
+            named = f"{', '.join(changed[:MOST_NAMED])}{more}"
+            self.notes.append(f"It changed {named} for the whole process when it {doing}; that was undone.")
+            logger.warning("The plugin {} changed {} for the whole process; that was undone.", self, named)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as JSON-serialisable data, the times rounded to milliseconds."""

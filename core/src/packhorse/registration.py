@@ -196,6 +196,9 @@ class Registrations:
                 if identity in seen:
                     raise Refusal(Fault("failed", f"{record.distribution} registers the {what} twice.", report(record)))
             seen |= {(kind, name), (kind, _shape(component))}
+            wrong = descriptions.unreadable(component)
+            if wrong:
+                raise Refusal(Fault("failed", f"The {what} of {record.distribution} {wrong}.", report(record)))
             self._refuse_hidden(record, what, component)
             if not (component.description or "").strip():
                 logger.warning("The {} of {} has no description, so no agent will know when to use it.", what, record)
