@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from packhorse.database import Database
     from packhorse_indexing.models import Repository
@@ -102,7 +102,7 @@ STATEMENTS = (
 
 async def queries_of(database: Database, pool_id: int, annotations: Path | None, names: int) -> list[str]:
     """Return the queries, in an order that is the same in every run."""
-    drawn = random.Random(SEED)  # noqa: S311 - not for secrets
+    drawn = random.Random(SEED)
     found = []
     if annotations:
         for file in sorted(annotations.glob("*.json")):

@@ -67,7 +67,7 @@ def register(app: App, context: PluginContext) -> None:
         async def main() -> SearchAnswer:
             from packhorse_indexing.service import Index
 
-            repository = await _ensure_indexed(context.service(Index), folder)
+            repository = await ensure_indexed(context.service(Index), folder)
             request = Request(
                 " ".join(query),
                 repository,
@@ -93,7 +93,7 @@ def root_of(folder: Path) -> Path:
     return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
 
 
-async def _ensure_indexed(index: Index, folder: Path) -> str:
+async def ensure_indexed(index: Index, folder: Path) -> str:
     """Index the folder if it never was, with a progress bar, and return its repository's id."""
     with terminal.progress(f"Indexing {folder.name}", total=1.0) as bar:
 

@@ -27,10 +27,12 @@ def register_hookspecs() -> object:
 
 @hookimpl
 def register_tools(mcp: FastMCP, context: PluginContext) -> None:
-    """Register `search_code`."""
+    """Register `search_code` and the tools that look code up."""
     from packhorse_search import tools
+    from packhorse_search.lookup import tools as lookup_tools
 
     tools.register(mcp, context)
+    lookup_tools.register(mcp, context)
 
 
 @hookimpl
@@ -44,10 +46,12 @@ def register_instructions() -> str:
 
 @hookimpl
 def register_commands(app: App, context: PluginContext) -> None:
-    """Add `packhorse search`."""
+    """Add `packhorse search` and the commands that look code up."""
     from packhorse_search import commands
+    from packhorse_search.lookup import commands as lookup_commands
 
     commands.register(app, context)
+    lookup_commands.register(app, context)
 
 
 @hookimpl
@@ -59,7 +63,9 @@ def plugin_lifespan(context: PluginContext) -> AbstractAsyncContextManager[None]
 @asynccontextmanager
 async def _serve(context: PluginContext) -> AsyncIterator[None]:
     from packhorse_indexing.service import Index
+    from packhorse_search.lookup.service import Lookup
     from packhorse_search.service import Search
 
     context.provide(Search, Search(context, context.service(Index)))
+    context.provide(Lookup, Lookup(context, context.service(Index)))
     yield
