@@ -32,7 +32,8 @@ MEMBERS = {
     "packhorse-tasks": ROOT / "plugins/tasks",
 }
 TASK_TOOLS = {"create_task", "get_task", "list_tasks", "update_task"}
-ALL_TOOLS = TASK_TOOLS | {"index_repository", "search_code"}
+SEARCH_TOOLS = {"search_code", "grep_code", "find_symbol", "outline_code", "similar_code"}
+ALL_TOOLS = TASK_TOOLS | SEARCH_TOOLS | {"index_repository"}
 LARGEST_WHEEL = 12_000_000  # bytes; the static embedding's table is 7.7 MB of it
 
 LIST_TOOLS = """
@@ -234,7 +235,7 @@ def test_core_alone_starts_and_offers_no_tools(core_alone: Environment, tmp_path
     ("name", "plugins", "tools"),
     [
         ("packhorse-indexing", {"indexing"}, {"index_repository"}),
-        ("packhorse-search", {"indexing", "search"}, {"index_repository", "search_code"}),
+        ("packhorse-search", {"indexing", "search"}, {"index_repository"} | SEARCH_TOOLS),
         ("packhorse-tasks", {"tasks"}, TASK_TOOLS),
         ("packhorse", {"indexing", "search", "tasks"}, ALL_TOOLS),
     ],
