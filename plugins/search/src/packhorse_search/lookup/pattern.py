@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import re2
-
 from packhorse.errors import InvalidInputError
 from packhorse_search.lookup.literals import Required, required
 from packhorse_search.lookup.syntax import Edge, SyntaxReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import re2
 
     from packhorse_search.lookup.syntax import Item
 
@@ -112,7 +112,7 @@ def parse(pattern: str, *, literal: bool = False, ignore_case: bool = False, wor
             "Patterns match within one line, as in grep.",
             remedy="Look for the most telling line and ask for context_lines.",
         )
-    expression = re2.escape(pattern) if literal else pattern
+    expression = _escaped(pattern) if literal else pattern
     plain, compiled = _compile(expression, pattern, ignore_case=ignore_case, word=word)
     if plain.programsize > MAX_SIZE:
         raise InvalidInputError(
@@ -126,7 +126,13 @@ def parse(pattern: str, *, literal: bool = False, ignore_case: bool = False, wor
     return Pattern(required(items, folds=ignore_case or reader.folds), compiled, plain.programsize, word)
 
 
+def _escaped(text: str) -> str:
+    return "".join(f"\\{one}" if one.isascii() and not one.isalnum() and one != "_" else one for one in text)
+
+
 def _compile(expression: str, pattern: str, *, ignore_case: bool, word: bool) -> tuple[re2._Regexp, re2._Regexp]:
+    import re2  # here, because a server starts sooner without it
+
     options = re2.Options()
     options.max_mem = _MAX_MEMORY
     options.never_nl = True
