@@ -19,8 +19,7 @@ class ChunkKey(NamedTuple):
     chunk_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file of a repository."""
 
     repository_id: UUID
@@ -29,16 +28,14 @@ class File:
     blob_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A name that a chunk defines, as written, and what it is, such as a class or a function."""
 
     name: str
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A chunk that may answer, in one file that contains it, with the evidence of the retrievals.
 
     `hash` stands for its text. `content` is that text where it is to be read for what it defines, empty elsewhere.

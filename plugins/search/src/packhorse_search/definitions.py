@@ -56,7 +56,7 @@ def _strength(name: str, candidate: Candidate) -> float:
     listed = [
         _STRENGTH.get(definition.kind, CALLABLE) * (1.0 if last == name else OTHER_CASE)
         for definition in candidate.definitions
-        if (last := _QUALIFIER.sub("", definition.name)).lower() == folded
+        if folded in definition.name.lower() and (last := _QUALIFIER.sub("", definition.name)).lower() == folded
     ]
     return max(listed) if listed else _read(name, candidate.content) if candidate.content else 0.0
 

@@ -7,31 +7,42 @@ chunks) are in 0..1; `weights` says what each is worth.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packhorse_search.definitions import definition_strength
-from packhorse_search.filenames import meaning, stem, words
-from packhorse_search.kinds import FileKind, file_kind
+from packhorse_search.filenames import folded, meanings, place_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
+    from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
+    from packhorse_search.filenames import Place
+    from packhorse_search.kinds import FileKind
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A candidate in its place. `score` is in 0..1; `signals` are the weighed parts that it was summed from."""
+SIGNALS = ("words", "meaning", "definition", "symbol", "path", "file name", "meaning of file name", "file")
+"""The signals of a chunk, the first four, and of its file; what explanations call them."""
+
+
+class Ranked(NamedTuple):
+    """A candidate in its place. `score` is in 0..1, the sum of the signals as a share of the most that can be."""
 
     candidate: Candidate
     score: float
     kind: FileKind
-    signals: Mapping[str, float]
+    parts: tuple[float, ...]
+    """What each of `SIGNALS` gave."""
+    contributed: Mapping[str, float]
+
+    @property
+    def signals(self) -> dict[str, float]:
+        """The weighed parts that the score was summed from, by name."""
+        own = {name: value for name, value in zip(SIGNALS, self.parts, strict=True) if value > 0}
+        return {**own, **self.contributed}
 
 
 def rank(
@@ -52,84 +63,110 @@ def rank(
     """
     if not candidates:
         return []
-    chunk_signals = [_chunk_signals(query, candidate, weights) for candidate in candidates]
-    by_file: dict[File, list[int]] = defaultdict(list)
+    overlaps = _Overlaps(query)
+    chunk_signals = [_chunk_signals(query, candidate, overlaps, weights) for candidate in candidates]
+    sums = [sum(signals) for signals in chunk_signals]
+    by_file: dict[tuple[str, int], list[int]] = {}
     for i, candidate in enumerate(candidates):
-        by_file[candidate.file].append(i)
-    path_scores = {file: path_score(query, file, statistics, weights) for file in by_file}
+        by_file.setdefault((candidate.file.path, candidate.file.repository_id.int), []).append(i)
+    places = {path: place_of(path) for path, _ in by_file}
+    path_scores = {path: path_score(query, place, statistics, weights) for path, place in places.items()}
     best_path = max(path_scores.values()) or 1.0
+    near = meanings(query.text, [place.stem for place in places.values()])
+    meaning = dict(zip(places, near, strict=True))
     ranked = []
-    for file, members in by_file.items():
-        members.sort(key=lambda i: -sum(chunk_signals[i].values()))
-        signals = {
-            "path": weights.path * path_scores[file] / best_path,
-            **_file_signals(query, file, weights),
-            "file": weights.coherence * _coherence([sum(chunk_signals[i].values()) for i in members[1:]], weights),
-        }
-        kind = file_kind(file.path)
-        factor = 1.0 if kind in query.wanted else weights.kinds[kind]
-        for place, i in enumerate(members):
-            share = factor * weights.spread**place
-            parts = {name: value * share for name, value in (chunk_signals[i] | signals).items() if value > 0}
-            others = contributed.get(candidates[i].key, {})
-            parts |= {name: weights.contributed * value * share for name, value in others.items()}
-            ranked.append((max(0.0, sum(parts.values())), candidates[i], kind, parts))
-    ranked.sort(key=lambda entry: (-entry[0], entry[1].file.path, entry[1].start_line))
+    for (path, _), members in by_file.items():
+        place = places[path]
+        members.sort(key=lambda i: -sums[i])
+        file_signals = (
+            weights.path * path_scores[path] / best_path,
+            _name_signal(query, place, weights),
+            weights.name_meaning * meaning[path],
+            weights.coherence * _coherence([sums[i] for i in members[1:]], weights),
+        )
+        file_sum = sum(file_signals)
+        share = 1.0 if place.kind in query.wanted else weights.kinds[place.kind]
+        for i in members:
+            others = contributed.get(candidates[i].key, {}) if contributed else {}
+            others = {name: weights.contributed * value * share for name, value in others.items()}
+            score = max(0.0, share * (sums[i] + file_sum) + sum(others.values()))
+            ranked.append((-score, path, candidates[i].start_line, i, share, file_signals, others))
+            share *= weights.spread
+    ranked.sort(key=itemgetter(0, 1, 2))
     most = _most(weights)
-    return [Ranked(candidate, min(1.0, score / most), kind, parts) for score, candidate, kind, parts in ranked]
+    return [
+        Ranked(
+            candidates[i],
+            min(1.0, -negative / most),
+            places[path].kind,
+            tuple(share * value for value in chunk_signals[i] + file_signals),
+            others,
+        )
+        for negative, path, _, i, share, file_signals, others in ranked
+    ]
 
 
-def path_score(query: Query, file: File, statistics: PathStatistics, weights: Weights) -> float:
-    """Return how much of the query the path names: a sum over words, rare ones weighing more."""
-    path, name = words(file.path), words(stem(file.path))
+def path_score(query: Query, place: Place, statistics: PathStatistics, weights: Weights) -> float:
+    """Return how much of the query a path names: a sum over words, rare ones weighing more."""
+    if place.words.isdisjoint(query.vocabulary):
+        return 0.0
     total = 0.0
     for word, forms in query.forms.items():
-        found = {word} & path or forms & path
+        found = {word} & place.words or forms & place.words
         if not found:
             continue
         strength = 1.0 if word in found else weights.related_path
-        if not found & name:
+        if not found & place.stem_words:
             strength *= weights.directory_share
         frequency = max(statistics.frequencies.get(lexeme, 1) for lexeme in found)
         total += strength * math.log1p((max(0, statistics.files - frequency) + 0.5) / (frequency + 0.5))
     return total
 
 
-def _chunk_signals(query: Query, candidate: Candidate, weights: Weights) -> dict[str, float]:
-    return {
-        "words": weights.lexical * candidate.evidence.words,
-        "meaning": weights.cosine * candidate.evidence.meaning,
-        "definition": weights.definition * definition_strength(query.names, candidate),
-        "symbol": weights.symbol * _symbol_match(query, candidate),
-    }
-
-
-def _symbol_match(query: Query, candidate: Candidate) -> float:
-    """Return the share of the query's words in the best of the chunk's names, less where the name says more."""
-    names = {definition.name for definition in candidate.definitions} | (
-        {candidate.symbol} if candidate.symbol else set()
+def _chunk_signals(
+    query: Query, candidate: Candidate, overlaps: _Overlaps, weights: Weights
+) -> tuple[float, float, float, float]:
+    return (
+        weights.lexical * candidate.evidence.words,
+        weights.cosine * candidate.evidence.meaning,
+        weights.definition * definition_strength(query.names, candidate) if query.names else 0.0,
+        weights.symbol * _symbol_match(candidate, overlaps),
     )
-    return max((_overlap(query, name) for name in names), default=0.0)
 
 
-def _overlap(query: Query, name: str) -> float:
-    parts = words(name)
-    found = parts & query.vocabulary.keys()
-    if not found:
-        return 0.0
-    asked = {query.vocabulary[part] for part in found}
-    return len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
+def _symbol_match(candidate: Candidate, overlaps: _Overlaps) -> float:
+    """Return the share of the query's words in the best of the chunk's names, less where the name says more."""
+    best = overlaps[candidate.symbol] if candidate.symbol else 0.0
+    for definition in candidate.definitions:
+        overlap = overlaps[definition.name]
+        best = max(best, overlap)
+    return best
 
 
-def _file_signals(query: Query, file: File, weights: Weights) -> dict[str, float]:
-    name = stem(file.path)
-    parts = words(name)
+class _Overlaps(dict[str, float]):
+    """The share of a query's words in a name, worked out once for each name."""
+
+    def __init__(self, query: Query) -> None:
+        super().__init__()
+        self._vocabulary = query.vocabulary
+        self._words = len(query.words)
+
+    def __missing__(self, name: str) -> float:
+        parts = words(name)
+        overlap = 0.0
+        if not parts.isdisjoint(self._vocabulary):
+            found = [part for part in parts if part in self._vocabulary]
+            asked = {self._vocabulary[part] for part in found}
+            overlap = len(asked) / self._words * math.sqrt(len(found) / len(parts))
+        self[name] = overlap
+        return overlap
+
+
+def _name_signal(query: Query, place: Place, weights: Weights) -> float:
+    parts = place.stem_words
     covered = len(parts & query.vocabulary.keys()) / len(parts) if parts else 0.0
-    named = any(_folded(name) == _folded(wanted) for wanted in query.names)
-    return {
-        "file name": weights.stem * covered + weights.named_file * named,
-        "meaning of file name": weights.name_meaning * meaning(query.text, name),
-    }
+    named = any(place.folded == folded(wanted) for wanted in query.names)
+    return weights.stem * covered + weights.named_file * named
 
 
 def _coherence(scores: Iterable[float], weights: Weights) -> float:
@@ -146,7 +183,3 @@ def _most(weights: Weights) -> float:
         weights.lexical + weights.cosine + weights.definition + weights.symbol
         + weights.path + weights.stem + weights.named_file + weights.name_meaning + weights.coherence
     )  # fmt: skip
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()

@@ -207,6 +207,7 @@ def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
         {ChunkKey(pool.pool_id, chunk): cosine for pool in found for chunk, cosine in pool.cosines.items()},
     )
     candidates = []
+    nothing = Evidence(0.0, 0.0)
     for pool in found:
         for row in pool.rows:
             key = ChunkKey(pool.pool_id, row.chunk_id)
@@ -220,7 +221,7 @@ def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
                     start_line=row.start_line,
                     end_line=row.end_line,
                     hash=row.hash,
-                    evidence=evidence.get(key, Evidence(0.0, 0.0)),
+                    evidence=evidence.get(key, nothing),
                     definitions=tuple(pool.definitions.get(row.chunk_id, ())),
                     content=pool.contents.get(row.chunk_id, ""),
                 )
@@ -234,8 +235,9 @@ def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
     kept = []
     for entry in ranked:
         candidate = entry.candidate
-        marks = {candidate.key, (candidate.file.path, candidate.hash)}
-        if seen.isdisjoint(marks):
+        text = (candidate.file.path, candidate.hash)
+        if candidate.key not in seen and text not in seen:
             kept.append(entry)
-        seen |= marks
+        seen.add(candidate.key)
+        seen.add(text)
     return kept
