@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "pytester", "fix_authoring")
+pytest_plugins = ("fix_database", "fix_index", "fix_packs", "fix_process", "fix_remote", "pytester", "fix_authoring")
 
 
 def pytest_configure() -> None:

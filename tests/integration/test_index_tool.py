@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fix_index import Repository
     from packhorse.testing import MakeClient, MakeStdioClient
 
+INDEX_TOOLS = {"index_repository", "get_indexing_status", "cancel_indexing", "list_repositories", "remove_repository"}
+
 pytestmark = pytest.mark.integration
 
 
@@ -50,7 +52,7 @@ async def test_the_tool_answers_with_the_contracts_fields(
 async def test_the_schema_names_the_contracts_parameters(packhorse_client: MakeClient) -> None:
     async with packhorse_client("indexing") as client:
         tools = {tool.name: tool for tool in await client.list_tools()}
-        assert set(tools) == {"index_repository"}
+        assert set(tools) == INDEX_TOOLS
         schema = tools["index_repository"].input_schema
         assert set(schema["properties"]) == {"repo_path", "force_reindex"}
         assert schema["required"] == ["repo_path"]

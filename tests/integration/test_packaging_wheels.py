@@ -33,7 +33,8 @@ MEMBERS = {
 }
 TASK_TOOLS = {"create_task", "get_task", "list_tasks", "update_task"}
 SEARCH_TOOLS = {"search_code", "grep_code", "find_symbol", "outline_code", "similar_code"}
-ALL_TOOLS = TASK_TOOLS | SEARCH_TOOLS | {"index_repository"}
+INDEX_TOOLS = {"index_repository", "get_indexing_status", "cancel_indexing", "list_repositories", "remove_repository"}
+ALL_TOOLS = TASK_TOOLS | INDEX_TOOLS | SEARCH_TOOLS
 LARGEST_WHEEL = 12_000_000  # bytes; the static embedding's table is 7.7 MB of it
 
 LIST_TOOLS = """
@@ -234,8 +235,8 @@ def test_core_alone_starts_and_offers_no_tools(core_alone: Environment, tmp_path
 @pytest.mark.parametrize(
     ("name", "plugins", "tools"),
     [
-        ("packhorse-indexing", {"indexing"}, {"index_repository"}),
-        ("packhorse-search", {"indexing", "search"}, {"index_repository"} | SEARCH_TOOLS),
+        ("packhorse-indexing", {"indexing"}, INDEX_TOOLS),
+        ("packhorse-search", {"indexing", "search"}, INDEX_TOOLS | SEARCH_TOOLS),
         ("packhorse-tasks", {"tasks"}, TASK_TOOLS),
         ("packhorse", {"indexing", "search", "tasks"}, ALL_TOOLS),
     ],

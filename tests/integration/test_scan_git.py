@@ -356,7 +356,7 @@ def test_when_git_fails_the_walk_obeys_the_same_rules(
         (repository / ".git" / "index").write_bytes(b"no index at all")
     else:
         monkeypatch.setenv("PATH", "relative:/nowhere")
-        git._program.cache_clear()
+        git.find_program.cache_clear()
         git._excludes_file.cache_clear()
         git._root_commit.cache_clear()
     try:
@@ -366,7 +366,7 @@ def test_when_git_fails_the_walk_obeys_the_same_rules(
         if damage == "missing":
             assert found.family == f"folder:{(repository / '.git').resolve()}"
     finally:
-        git._program.cache_clear()
+        git.find_program.cache_clear()
         git._excludes_file.cache_clear()
         git._root_commit.cache_clear()
 
@@ -375,7 +375,7 @@ def test_a_git_that_hangs_is_ended_and_the_walk_used(repository: Path, monkeypat
     fake = repository.parent / "bin"
     program = put(fake, "git", "#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr(git, "_program", lambda: str(program))
+    monkeypatch.setattr(git, "find_program", lambda: str(program))
     monkeypatch.setattr(git, "_excludes_file", lambda: "/dev/null")
     git._root_commit.cache_clear()
     assert paths(scan(repository, Limits(git_seconds=0.3))) == ["README.md", "src/app.py"]

@@ -172,7 +172,7 @@ def test_a_tree_that_takes_too_long_to_walk_is_left(monkeypatch: pytest.MonkeyPa
         return tree
 
     monkeypatch.setattr(syntax, "_parse", slow)
-    assert chunk("def load():\n    pass\n", "python").fallback == "walking its tree took longer than 2 s"
+    assert chunk("def load():\n    pass\n", "python").fallback == "walking its tree took longer than 1.2 s"
 
 
 @pytest.mark.parametrize(

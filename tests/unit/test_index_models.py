@@ -32,15 +32,44 @@ def coverage(**changes: object) -> Coverage:
     return Coverage(**(values | changes))  # type: ignore[arg-type]  # the table above has the types
 
 
-def test_the_time_left_follows_from_the_pace_so_far() -> None:
-    seen = progress(job(), now=START + timedelta(seconds=10))
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def test_the_time_left_follows_from_the_pace_of_the_phase() -> None:
+    """However long the job waited, looked for files or lay dead before it."""
+    seen = progress(job(phase_at=at(90), reported_at=at(100)), now=at(100))
     assert (seen.fraction, seen.seconds_left) == (0.25, 30.0)
     assert seen.message == "indexing: 25 of 100 files, 40 chunks, about 30 s left"
+    embedding = job(phase="embed", embed_done=10, embed_total=40, phase_at=at(0), reported_at=at(5))
+    assert progress(embedding, now=at(5)).seconds_left == 15.0
+
+
+def test_files_that_were_found_unchanged_make_no_pace() -> None:
+    """Nine tenths that took no time say nothing of the last tenth."""
+    seen = progress(
+        job(files_done=95, files_unchanged=90, phase_at=START, reported_at=at(10)),
+        now=at(10),
+    )
+    assert seen.seconds_left == 10.0
+    assert progress(job(files_unchanged=25, phase_at=START, reported_at=START)).seconds_left is None
+
+
+def test_the_time_left_counts_down_between_two_reports() -> None:
+    running = job(phase_at=START, reported_at=at(10))
+    assert progress(running, now=at(25)).seconds_left == 15.0
+    assert progress(running, now=at(99)).seconds_left == 0.0
+
+
+def test_the_pace_of_reading_says_nothing_of_an_embedder_that_comes_after_it() -> None:
+    assert progress(job(embed_total=10, phase_at=START, reported_at=START), now=START).seconds_left is None
 
 
 def test_nothing_is_promised_before_anything_is_done() -> None:
     seen = progress(job(phase="scan", files_done=0))
     assert (seen.fraction, seen.seconds_left, seen.message) == (0.0, None, "looking for files")
+    fetching = progress(job(phase="fetch", files_done=0))
+    assert (fetching.fraction, fetching.seconds_left, fetching.message) == (0.0, None, "fetching the repository")
 
 
 def test_reading_is_half_of_the_work_when_chunks_wait_for_an_embedder() -> None:

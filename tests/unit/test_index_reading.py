@@ -84,8 +84,8 @@ def test_a_chunker_that_fails_costs_its_file_the_syntax_only(monkeypatch: pytest
     data = b"one\ntwo\n"
     batch = Batch()
     prepared = prepare(Source("a.x", data, "broken"))
-    assert prepared.problem is not None
-    assert "KeyError" in prepared.problem
+    assert prepared.failed
+    assert "KeyError" in (prepared.fallback or "")
     batch.take(Content(Todo("a.x", UNKNOWN), data, sha256(data).digest(), "broken"), None, prepared)
     [blob] = batch.blobs.values()
     assert "".join(chunk.content for chunk in blob.chunks) == "one\ntwo\n"

@@ -164,6 +164,14 @@ def progress(description: str, total: float | None = None) -> Iterator[Progress]
         yield Progress(bar, bar.add_task(visible(description), total=total))
 
 
+def confirm(question: str) -> bool:
+    """Ask a person at a terminal, and return whether the answer is yes; a script, which cannot answer, is not asked."""
+    if not (sys.stdin.isatty() and messages().is_terminal):
+        return True
+    messages().print(safe(f"{question} [y/N] "), end="")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def print_error(error: PackhorseError | str) -> None:
     """Print an error on standard error, in red on a terminal, what to do next on a line of its own."""
     message, remedy = (error, "") if isinstance(error, str) else (error.message, error.remedy)

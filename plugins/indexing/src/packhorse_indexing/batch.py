@@ -50,6 +50,7 @@ class NewBlob:
     definitions: Sequence[Definition]
     lengths: list[int]
     hashes: Sequence[bytes]
+    fallback: str | None = None
 
 
 @dataclass(slots=True)
@@ -103,5 +104,6 @@ class Batch:
             definitions=prepared.definitions,
             lengths=[self.postings.add(counts) for counts in prepared.counts],
             hashes=prepared.hashes,
+            fallback=prepared.fallback,
         )
         self.contents.append(content)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
+from packhorse_indexing import bounds
 from packhorse_indexing.prepare import Prepared, Source, prepare
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def _woven(parts: list[Part], prepared: list[Prepared], step: int) -> NDArray[np
 
 def work(sources: list[Source], encode: Encode | None) -> Part:
     """Prepare files in this process."""
-    prepared = [prepare(source) for source in sources]
+    with bounds.group():
+        prepared = [prepare(source) for source in sources]
     texts = [chunk.content for one in prepared for chunk in one.chunks]
     return prepared, encode(texts) if encode is not None and texts else np.zeros((0, 0), dtype=np.float32)
 
@@ -134,6 +136,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     source: BinaryIO = sys.stdin.buffer
+    bounds.install()
     with suppress(EOFError, BrokenPipeError):
         order = pickle.load(source)  # noqa: S301 - our own worker sent it
         settings = IndexingSettings(**order["settings"])

@@ -42,14 +42,14 @@ class Jobs:
         self._launcher = launcher
         self._log = logger
 
-    async def request(self, repository_id: UUID, *, force: bool) -> tuple[UUID, bool]:
-        """Create a job, or join the unfinished one; return its id and whether it is new.
+    async def request(self, repository_id: UUID, *, force: bool, renew: bool = False) -> tuple[UUID, bool]:
+        """Create a job, or join the unfinished one; return its id and whether it is new. `renew`: the clone first.
 
         Raises:
             NotFoundError: the repository was removed.
         """
         async with self._database.connection() as connection:
-            requested = await store.request(connection, repository_id, force=force)
+            requested = await store.request(connection, repository_id, force=force, renew=renew)
         if requested is None:
             raise NotFoundError(f"There is no repository {repository_id}.", remedy="Index its folder again.")
         return requested

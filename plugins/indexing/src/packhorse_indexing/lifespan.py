@@ -29,10 +29,11 @@ async def serve_index(context: PluginContext) -> AsyncIterator[None]:
     """
     settings = context.settings(IndexingSettings)
     embedder = choose(settings.embedder, list(context.call_hook("register_embedders")))(settings)
-    with_plugins = settings.embedder not in OURS or any(context.call_hook("register_languages"))
+    more = ("register_languages", "register_chunkers")
+    with_plugins = settings.embedder not in OURS or any(True for hook in more for _ in context.call_hook(hook))
     launcher = Launcher(context.core, settings, context.logger, with_plugins=with_plugins)
     jobs = Jobs(context.database, launcher, context.logger)
-    index = Index(context.database, settings, embedder, jobs, context.logger)
+    index = Index(context.database, settings, embedder, jobs, context.logger, context.core.data_dir)
     context.provide(Index, index)
     tasks = [asyncio.create_task(jobs.watch(embedder.name, settings.retention_days), name="indexing: watch over jobs")]
     tasks.append(

@@ -6,12 +6,12 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packhorse_indexing.decode import Skipped, decode
 from packhorse_indexing.orders import Hint
 from packhorse_indexing.plan import Plan, make_plan
 from packhorse_indexing.scan import Limits, Scan, UnreadableFileError, open_root, read_file, scan
@@ -128,7 +128,7 @@ class Lookout:
         return job_id
 
     async def _settle(
-        self, repository_id: UUID, listed: dict[str, StoredFile], settled: list[tuple[str, int, Signature]]
+        self, repository_id: UUID, listed: dict[str, StoredFile], settled: list[tuple[str, int | None, Signature]]
     ) -> None:
         async with self._database.connection() as connection:
             await store.settle(connection, repository_id, settled)
@@ -153,37 +153,46 @@ class Lookout:
 
 def _compare(
     path: str, limits: Limits, listed: dict[str, StoredFile]
-) -> tuple[Scan, Plan, list[tuple[str, int, Signature]]]:
+) -> tuple[Scan, Plan, list[tuple[str, int | None, Signature]]]:
     """Return the scan, what is to do, and the signatures of files that have none and were found unchanged."""
     now = time.time_ns()
     found = scan(Path(path), limits)
     plan = make_plan(found, listed, now_ns=now, everything=False)
     same = _unchanged(path, limits, plan, listed)
     settled = [
-        (todo.path, blob, todo.signature)
+        (todo.path, same[todo.path], todo.signature)
         for todo in plan.todo
-        if todo.signature.mtime_ns is not None and (blob := same.get(todo.path)) is not None
+        if todo.signature.mtime_ns is not None and todo.path in same
     ]
     todo = [one for one in plan.todo if one.path not in same]
     return found, replace(plan, todo=todo, unchanged=plan.unchanged + len(same)), settled
 
 
-def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int]:
-    """Read those files whose stat data say nothing, if they are few; return those with the known content's blob."""
+def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int | None]:
+    """Read those files whose stat data say nothing, if they are few; return those that are what the list says.
+
+    Each comes with its blob, or with None when it was left out and is to be left out still.
+    """
     racy = [
-        (todo.path, before.blob_id, before.hash)
+        (todo.path, before)
         for todo in plan.todo
-        if (before := listed.get(todo.path)) is not None and before.hash is not None and not before.rebuild
+        if (before := listed.get(todo.path)) is not None and before.signature.mtime_ns is None and not before.rebuild
     ]
     if not 0 < len(racy) <= MAX_READ:
         return {}
-    same = {}
     root = open_root(Path(path))
     try:
-        for name, blob_id, blob_hash in racy:
-            with suppress(UnreadableFileError):
-                if blob_id is not None and sha256(read_file(root, name, limits.max_bytes)).digest() == blob_hash:
-                    same[name] = blob_id
+        return {name: before.blob_id for name, before in racy if _is_still(root, name, before, limits.max_bytes)}
     finally:
         os.close(root)
-    return same
+
+
+def _is_still(root: int, name: str, before: StoredFile, max_bytes: int) -> bool:
+    try:
+        data = read_file(root, name, max_bytes)
+    except UnreadableFileError:
+        return False
+    if before.skipped is None:
+        return sha256(data).digest() == before.hash
+    decoded = decode(data, max_bytes=max_bytes)
+    return isinstance(decoded, Skipped) and decoded.reason == before.skipped

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from packhorse.errors import ConflictError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 JobStatus = Literal["queued", "running", "success", "partial", "failed", "cancelled"]
 ResultStatus = Literal["success", "partial", "failed", "running"]
-Phase = Literal["scan", "index", "embed"]
+Phase = Literal["fetch", "scan", "index", "embed"]
 
 UNFINISHED: tuple[JobStatus, ...] = ("queued", "running")
 
@@ -50,6 +51,8 @@ class Repository:
     indexed_at: datetime | None
     embedder: str
     dimensions: int
+    url: str | None = None
+    """Of the git repository that the folder is our clone of; None: the folder is the user's."""
 
     @property
     def name(self) -> str:
@@ -78,6 +81,9 @@ class Job:
     started_at: datetime | None
     heartbeat_at: datetime | None
     finished_at: datetime | None
+    files_unchanged: int = 0
+    phase_at: datetime | None = None
+    reported_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -87,7 +93,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is: `fraction` in 0..1; `seconds_left` from its pace so far, None until there is one."""
+    """How far a job is: `fraction` in 0..1; `seconds_left` from its pace so far, None when that does not say."""
 
     job_id: UUID
     phase: Phase
@@ -100,6 +106,8 @@ class Progress:
     @property
     def message(self) -> str:
         """The same in a few words."""
+        if self.phase == "fetch":
+            return "fetching the repository"
         if self.phase == "scan":
             return "looking for files"
         what = "embedding" if self.phase == "embed" else "indexing"
@@ -124,6 +132,8 @@ class IndexResult:
     duration_seconds: float
     errors: list[str]
     progress: Progress | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why files are left out, with the numbers of them; see `packhorse_indexing.reasons`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +199,21 @@ class Freshness:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that there is to say of a repository's indexing: `job` is its latest, `progress` is there while that runs."""
+
+    repository: Repository
+    coverage: Coverage
+    job: Job | None
+    progress: Progress | None
+    freshness: Freshness
+    reasons: Mapping[str, int]
+
+
 def fraction(phase: Phase, files_done: int, files_total: int, embed_done: int, embed_total: int) -> float:
     """Return how far a job is, in 0..1; reading is the first half when chunks wait for an embedder's turn after it."""
-    if phase == "scan":
+    if phase in {"fetch", "scan"}:
         return 0.0
     if phase == "embed":
         return 0.5 + 0.5 * (embed_done / embed_total if embed_total else 1.0)
@@ -199,10 +221,25 @@ def fraction(phase: Phase, files_done: int, files_total: int, embed_done: int, e
 
 
 def progress(job: Job, now: datetime | None = None) -> Progress:
-    """Return how far a job is, and when it should be done at the pace since its start."""
+    """Return how far a job is, and when it should be done at the pace of its present phase.
+
+    The pace is that of what there was to do, not of files that were found unchanged; a pace of reading says nothing
+    of an embedder's whose turn comes after.
+    """
     done = fraction(job.phase, job.files_done, job.files_total, job.embed_done, job.embed_total)
-    left = None
-    if job.started_at is not None and done > 0:
-        elapsed = ((now or datetime.now(UTC)) - job.started_at).total_seconds()
-        left = max(0.0, elapsed * (1 - done) / done)
-    return Progress(job.id, job.phase, job.files_done, job.files_total, job.chunks_created, done, left)
+    return Progress(
+        job.id, job.phase, job.files_done, job.files_total, job.chunks_created, done, _seconds_left(job, now)
+    )
+
+
+def _seconds_left(job: Job, now: datetime | None) -> float | None:
+    if job.phase == "embed":
+        made, left = job.embed_done, job.embed_total - job.embed_done
+    elif job.phase == "index" and not job.embed_total:
+        made, left = job.files_done - job.files_unchanged, job.files_total - job.files_done
+    else:
+        return None
+    if made <= 0 or job.phase_at is None or job.reported_at is None:
+        return None
+    pace = (job.reported_at - job.phase_at).total_seconds() / made
+    return max(0.0, pace * left - ((now or datetime.now(UTC)) - job.reported_at).total_seconds())

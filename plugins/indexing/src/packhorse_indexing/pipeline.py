@@ -88,7 +88,7 @@ class Run:
         self.errors: list[str] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Wall time by stage."""
-        self.files_total = self.files_done = self.files_skipped = 0
+        self.files_total = self.files_done = self.files_unchanged = self.files_skipped = 0
         self.embed_total = self.embed_done = 0
         self.redacted: Counter[str] = Counter()
         """Secrets that were taken out of the texts, by kind."""
@@ -178,6 +178,7 @@ class Run:
                 phase=self.phase,
                 files_total=self.files_total,
                 files_done=self.files_done,
+                files_unchanged=self.files_unchanged,
                 files_skipped=self.files_skipped,
                 chunks_created=self._reported_chunks,
                 embed_total=self.embed_total,
@@ -195,7 +196,7 @@ class Run:
         """Take what is gone off the list, before anything is read."""
         self.phase = "index"
         self.files_total = plan.unchanged + len(plan.todo)
-        self.files_done = plan.unchanged
+        self.files_done = self.files_unchanged = plan.unchanged
         self.files_skipped = plan.total_skipped
         if len(plan.todo) >= ANEW_FILES:
             vectors.drop(self.connection, self.job.pool_id)
@@ -316,8 +317,8 @@ class Run:
         self.files_skipped += prepared.reason is not None
         if one.todo.path in self._poisonous:
             self.errors.append(f"{one.todo.path}: parsing it killed the worker twice, so it was cut by lines.")
-        elif prepared.problem:
-            self.errors.append(prepared.problem)
+        elif prepared.failed:
+            self.errors.append(f"{one.todo.path}: {prepared.fallback}, so it was cut by lines.")
 
     def _commit(self, batch: Batch) -> None:
         with self.stage("embed"):

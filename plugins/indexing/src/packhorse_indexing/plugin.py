@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_hookspecs() -> object:
-    """Declare the hooks for embedders and languages."""
+    """Declare the hooks for embedders, languages and chunkers."""
     from packhorse_indexing import hookspecs
 
     return hookspecs
@@ -55,7 +55,7 @@ def register_embedders() -> Mapping[str, Factory]:
 
 @hookimpl
 def register_tools(mcp: FastMCP, context: PluginContext) -> None:
-    """Register `index_repository` and the resources of repositories."""
+    """Register the tools and the resources of repositories."""
     from packhorse_indexing import tools
 
     tools.register(mcp, context)
@@ -84,7 +84,7 @@ def register_instructions() -> str:
 
 @hookimpl
 def register_commands(app: App, context: PluginContext) -> None:
-    """Add `index`, `repositories` and `forget`."""
+    """Add `index`, `status`, `cancel`, `repositories` and `forget`."""
     from packhorse_indexing import commands
 
     commands.register(app, context)

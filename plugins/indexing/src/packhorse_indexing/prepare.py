@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from packhorse_indexing import chunking, decode, lexemes
+from packhorse_indexing import bounds, chunking, decode, lexemes
 from packhorse_indexing.secrets import redact
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ class Source:
 class Prepared:
     """A file's chunks with their lexemes and hashes.
 
-    `reason` says why there are none; `problem` is a sentence when its chunker failed and it was cut by lines instead;
-    `redacted` counts the secrets that were taken out, by kind.
+    `reason` says why there are none; `fallback` why it was cut by lines although its language has a chunker, and
+    `failed` that this is a defect of that chunker; `redacted` counts the secrets that were taken out, by kind.
     """
 
     reason: str | None = None
-    problem: str | None = None
+    fallback: str | None = None
+    failed: bool = False
     lines: int = 0
     chunks: tuple[chunking.Chunk, ...] = ()
     definitions: tuple[chunking.Definition, ...] = ()
@@ -47,21 +48,25 @@ class Prepared:
 
 
 def prepare(source: Source) -> Prepared:
-    """Decode, redact, chunk and count the words of a file."""
+    """Decode, redact, chunk and count the words of a file, within `bounds`."""
+    try:
+        bounds.start()
+        return _prepare(source)
+    except (bounds.TooMuchError, MemoryError):
+        return Prepared(reason="too slow")
+
+
+def _prepare(source: Source) -> Prepared:
     decoded = decode.decode(source.data, max_bytes=len(source.data))
     if isinstance(decoded, decode.Skipped):
         return Prepared(reason=decoded.reason)
     # PostgreSQL has no room for NUL.
     redacted = redact(decoded.text.replace("\x00", "\ufffd"), source.language)
     text = redacted.text
-    problem = None
-    try:
-        chunked = chunking.chunk(text, source.language if source.parse else FALLBACK_LANGUAGE)
-    except Exception as error:  # noqa: BLE001 - a language may come from another plugin
-        problem = f"{source.path}: its chunker failed ({type(error).__name__}), so it was cut by lines."
-        chunked = chunking.chunk(text, FALLBACK_LANGUAGE)
+    chunked, failure = _cut(text, source)
     return Prepared(
-        problem=problem,
+        fallback=failure or chunked.fallback,
+        failed=failure is not None,
         lines=text.count("\n") + (bool(text) and not text.endswith("\n")),
         chunks=tuple(chunked.chunks),
         definitions=tuple(chunked.definitions),
@@ -69,3 +74,25 @@ def prepare(source: Source) -> Prepared:
         hashes=tuple(sha256(chunk.content.encode()).digest()[:_HASH_BYTES] for chunk in chunked.chunks),
         redacted=dict(redacted.kinds),
     )
+
+
+def _cut(text: str, source: Source) -> tuple[chunking.Chunked, str | None]:
+    """Cut a text along its syntax, or by lines; then with the reason when that is a defect of its chunker."""
+    if not source.parse:
+        return chunking.chunk(text, FALLBACK_LANGUAGE), "cutting it along its syntax killed the worker"
+    try:
+        bounds.cut()
+        chunked = chunking.chunk(text, source.language)
+        bounds.rest()
+    except bounds.TooMuchError:
+        failure = f"its chunker took longer than {bounds.CPU_SECONDS:g} s"
+    except MemoryError:
+        failure = f"its chunker took more than {bounds.MEMORY // 1_000_000} MB of memory"
+    except chunking.ChunkerError as error:
+        failure = f"its chunker failed: {error}"
+    except Exception as error:  # noqa: BLE001 - a language or chunker may come from another plugin
+        failure = f"its chunker failed ({type(error).__name__})"
+    else:
+        return chunked, None
+    bounds.rest()
+    return chunking.chunk(text, FALLBACK_LANGUAGE), failure

@@ -131,7 +131,7 @@ class Refresher:
         return Freshness()
 
     async def _index(self, repository: Repository, look: Look) -> Freshness:
-        found = _difference(repository, look)
+        found = difference(repository, look)
         if not self._is_ours(repository):
             advice = "its embedder is not the configured one, so index it with force_reindex=true"
             return Freshness(changes=look.changes, note=f"{found}; {advice}.")
@@ -145,7 +145,8 @@ class Refresher:
         return Freshness(updated=True)
 
 
-def _difference(repository: Repository, look: Look) -> str:
+def difference(repository: Repository, look: Look) -> str:
+    """Say in a clause how a folder differs from its index."""
     branch, revision = look.place
     files = f"{look.changes} files may differ" if look.changes != 1 else "1 file may differ"
     where = ""

@@ -12,6 +12,8 @@ from uuid import UUID
 import psycopg
 
 from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
+from packhorse_indexing.clone.address import FOLDER, is_url, parse
+from packhorse_indexing.clone.copying import remove
 from packhorse_indexing.lookout import Lookout
 from packhorse_indexing.models import (
     Coverage,
@@ -24,8 +26,9 @@ from packhorse_indexing.models import (
     progress,
 )
 from packhorse_indexing.refresh import Refresher
+from packhorse_indexing.reports import Reports
 from packhorse_indexing.roots import resolve_root
-from packhorse_indexing.store import catalog
+from packhorse_indexing.store import catalog, files
 from packhorse_indexing.store import jobs as job_store
 
 if TYPE_CHECKING:
@@ -50,8 +53,16 @@ class Index:
     """The repositories and their state, indexing them, and the embedder for queries."""
 
     def __init__(
-        self, database: Database, settings: IndexingSettings, embedder: Embedder, jobs: Jobs, logger: Logger
+        self,
+        database: Database,
+        settings: IndexingSettings,
+        embedder: Embedder,
+        jobs: Jobs,
+        logger: Logger,
+        data_dir: Path,
     ) -> None:
+        self._data_dir = data_dir
+        self._log = logger
         self._database = database
         self._settings = settings
         self._jobs = jobs
@@ -60,6 +71,8 @@ class Index:
         self._lookout = Lookout(database, settings.max_file_bytes)
         self.refresher = Refresher(self._lookout, jobs, self._has_our_vectors, logger)
         """What `refresh` goes by; the watcher tells it of changes."""
+        self.reports = Reports(database, self._lookout, settings.max_file_bytes)
+        """What is known of repositories, jobs and files that are left out."""
 
     async def repositories(self) -> list[Repository]:
         """Return every indexed folder, by path."""
@@ -95,6 +108,9 @@ class Index:
         try:
             one = await catalog.repository_by_id(connection, UUID(reference))
         except ValueError:
+            if is_url(reference):
+                one = await catalog.repository_by_url(connection, parse(reference).url)
+                return [] if one is None else [one]
             if not reference.startswith("/"):
                 return await catalog.repositories_by_name(connection, reference)
             real = await asyncio.to_thread(_real, reference)
@@ -107,13 +123,13 @@ class Index:
         """Bring the index of a folder up to date and return the result, or `running` after `wait` seconds.
 
         Args:
-            path: its absolute path.
+            path: its absolute path, or the https URL of a git repository, whose clone is made or renewed first.
             force: make everything anew that the repository lists, with the configured embedder.
             wait: how long to wait; None: until it is done. Whoever stops waiting does not stop the job.
             on_progress: told how far it is.
 
         Raises:
-            InvalidInputError: the path may not be indexed.
+            InvalidInputError: the path may not be indexed, or the URL not be cloned.
             NotFoundError: there is no such folder.
             EmbedderChangedError: its vectors were made by another embedder and `force` is not given.
         """
@@ -121,12 +137,13 @@ class Index:
         repository = await self._repository(path)
         if not force and not self._has_our_vectors(repository):
             raise EmbedderChangedError(repository.path, repository.embedder, self.embedder.name)
-        look = None if force or wait == 0 else await self._look(repository)
+        is_clone = repository.url is not None
+        look = None if force or wait == 0 or is_clone else await self._look(repository)
         if look is not None and look.is_conclusive and not look.changes and look.plan.unchanged:
             done = await self._lookout.record_unchanged(repository, look)
             if done is not None:
                 return await self._result(repository, await self._jobs.follow(done, 0))
-        job_id, is_new = await self._jobs.request(repository.id, force=force)
+        job_id, is_new = await self._jobs.request(repository.id, force=force, renew=is_clone)
         hint = look.hint(job_id) if look is not None and is_new else None
         left = None if until is None else max(0.0, until - time.monotonic())
         return await self._result(repository, await self._jobs.follow(job_id, left, on_progress, hint))
@@ -150,9 +167,8 @@ class Index:
             NotFoundError: there is no such folder, or nothing in it to index.
             InvalidInputError, EmbedderChangedError: as for `index`.
         """
-        root = await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
-        async with self._database.connection() as connection:
-            repository = await catalog.repository_by_path(connection, root)
+        root = await self._allowed(path)
+        repository = await self._known(root)
         if repository is None or repository.indexed_at is None:
             result = await self.index(root, on_progress=on_progress)
             if result.status == "failed":
@@ -197,8 +213,16 @@ class Index:
         """Ask that a job stop after its present batch; what is committed stays. False when it is over already."""
         return await self._jobs.cancel(job_id)
 
+    async def follow(self, job_id: UUID, wait: float | None, on_progress: OnProgress | None = None) -> Job:
+        """Return a job when it is over, or as it is after `wait` seconds.
+
+        Raises:
+            NotFoundError: there is none, or it was removed with its repository.
+        """
+        return await self._jobs.follow(job_id, wait, on_progress)
+
     async def forget(self, reference: str) -> Repository:
-        """Remove a repository from the index, stopping its job; see `find` for what names it.
+        """Remove a repository from the index, stopping its job, and the clone when it is one; see `find`.
 
         Raises:
             ConflictError: its job does not stop.
@@ -213,22 +237,44 @@ class Index:
             raise ConflictError(
                 f"{repository.path} is still being indexed and was not removed.", remedy="Try again in a moment."
             ) from None
+        if repository.url is not None:
+            try:
+                await asyncio.to_thread(remove, Path(repository.path), self._data_dir.resolve())
+            except OSError as error:
+                self._log.warning("The clone {} was not deleted: {}", repository.path, error)
         return repository
 
     async def _repository(self, path: str) -> Repository:
         """Return the repository of a folder, adding it, and its pool, when it is new."""
         from packhorse_indexing.scan import identify
 
-        root = await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
-        async with self._database.connection() as connection:
-            repository = await catalog.repository_by_path(connection, root)
-        return repository or await self._add_repository(root, await asyncio.to_thread(identify, Path(root)))
+        if is_url(path):
+            address = parse(path, self._settings.clone_hosts)
+            root = str(address.folder(self._data_dir.resolve()))
+            return await self._known(root) or await self._add_repository(root, f"url:{address.url}", address.url)
+        root = await self._allowed(path)
+        return await self._known(root) or await self._add_repository(
+            root, await asyncio.to_thread(identify, Path(root))
+        )
 
-    async def _add_repository(self, root: str, identity: str) -> Repository:
+    async def _known(self, root: str) -> Repository | None:
+        async with self._database.connection() as connection:
+            return await catalog.repository_by_path(connection, root)
+
+    async def _allowed(self, path: str) -> str:
+        """Return the real path of a folder that may be indexed, or is a clone of ours."""
+        clones = self._data_dir.resolve() / FOLDER
+        if Path(path).is_relative_to(clones):
+            known = await self._known(str(Path(path)))
+            if known is not None and known.url is not None:
+                return known.path
+        return await asyncio.to_thread(resolve_root, path, self._settings.allowed_roots)
+
+    async def _add_repository(self, root: str, identity: str, url: str | None = None) -> Repository:
         try:
             async with self._database.connection() as connection:
                 await catalog.create_repository(
-                    connection, root, identity, self.embedder.name, self.embedder.dimensions
+                    connection, root, identity, self.embedder.name, self.embedder.dimensions, url
                 )
                 repository = await catalog.repository_by_path(connection, root)
         except psycopg.errors.ForeignKeyViolation:
@@ -240,23 +286,26 @@ class Index:
         return repository
 
     async def _result(self, repository: Repository, job: Job) -> IndexResult:
-        covered = next(iter(await self.coverage([repository.id])), None)
+        async with self._database.connection() as connection:
+            covered = next(iter(await catalog.coverage(connection, [repository.id])), None)
+            reasons = await files.reasons(connection, repository.id) if job.finished else {}
         end = job.finished_at or datetime.now(UTC)
         errors = list(job.errors)
         if job.status == "cancelled":
             errors.append("It was cancelled; what was done until then stays, and the next run goes on from there.")
-        files = 0 if covered is None else covered.files_indexed
+        indexed = 0 if covered is None else covered.files_indexed
         return IndexResult(
             repository_id=repository.id,
             job_id=job.id,
             path=repository.path,
-            status=_result_status(job, files),
-            files_indexed=files,
+            status=_result_status(job, indexed),
+            files_indexed=indexed,
             files_skipped=job.files_skipped,
             chunks_created=job.chunks_created,
             duration_seconds=round((end - (job.started_at or job.requested_at)).total_seconds(), 3),
             errors=errors,
             progress=None if job.finished else progress(job),
+            reasons=reasons,
         )
 
 

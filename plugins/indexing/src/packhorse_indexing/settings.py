@@ -20,6 +20,14 @@ PathList = Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_split_
 """Absolute paths in one setting, separated as in `PATH`."""
 
 
+def _split_names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+"""Names in one setting, separated by commas."""
+
+
 class IndexingSettings(PluginSettings):
     """How repositories are read, chunked and embedded."""
 
@@ -50,6 +58,17 @@ class IndexingSettings(PluginSettings):
         description=f"the only folders that may be indexed, with what is beneath them, separated by {os.pathsep!r}; "
         "unset: any folder of yours but system folders, the home folder itself and its hidden credential folders",
     )
+    clone_hosts: Names = Field(
+        ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org"),
+        description="the hosts that a git URL may be cloned from, each perhaps with a port, comma-separated",
+    )
+    clone_private: bool = Field(
+        False, description="clone also from hosts whose addresses are private or of this machine"
+    )
+    clone_max_bytes: int = Field(
+        1_000_000_000, ge=1_000_000, description="bytes that the history and the files of a clone may have, each"
+    )
+    clone_seconds: float = Field(600.0, gt=0, le=86400, description="seconds that cloning may take")
     retention_days: float = Field(
         90.0, ge=0, le=3650, description="days that the content of deleted files is kept, in case it comes back"
     )

@@ -1,75 +1,86 @@
-"""The tool `index_repository` and the resources that describe what is indexed."""
+"""The tools, and the resources that describe what is indexed; what they ask of the index is in `requests`."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastmcp import Context
+from fastmcp.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from packhorse_indexing.models import ResultStatus
+from packhorse_indexing import requests
+from packhorse_indexing.answers import (
+    CancelAnswer,
+    IndexAnswer,
+    RemovedAnswer,
+    RepositoriesAnswer,
+    StatusAnswer,
+    index_answer,
+)
 from packhorse_indexing.service import Index
 from packhorse_indexing.settings import IndexingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
     from packhorse_indexing.jobs import OnProgress
-    from packhorse_indexing.models import Coverage, IndexResult, Progress, Repository
+    from packhorse_indexing.models import Progress
 
-
-class IndexAnswer(BaseModel):
-    """The result of `index_repository` and of `packhorse index --json`."""
-
-    repository_id: UUID
-    status: ResultStatus
-    files_indexed: int
-    files_skipped: int
-    chunks_created: int
-    duration_seconds: float
-    errors: list[str]
-    job_id: UUID
-    summary: str
-
-
-class RepositoryAnswer(BaseModel):
-    """A repository as the resources and `packhorse repositories --json` show it."""
-
-    repository_id: UUID
-    path: str
-    name: str
-    branch: str | None
-    revision: str | None
-    indexed_at: datetime | None
-    embedder: str
-    files: int
-    files_indexed: int
-    chunks: int
-    chunks_embedded: int
-    status: str
-    percent: float
+Limit = Annotated[int, Field(ge=1, le=200)]
+_WHICH = "id, path or folder name"
 
 
 def register(mcp: FastMCP, context: PluginContext) -> None:
-    """Register the tool and the resources."""
+    """Register the tools and the resources."""
+    tools = IndexTools(context)
+    _add(mcp, tools.index_repository, None, idempotent_hint=True, destructive_hint=False, open_world_hint=True)
+    _add(mcp, tools.get_indexing_status, ["repository_id", "status", "percent", "skipped"], read_only_hint=True)
+    _add(mcp, tools.cancel_indexing, ["job_id", "status"], idempotent_hint=True, destructive_hint=False)
+    _add(mcp, tools.list_repositories, ["repositories", "total_count"], read_only_hint=True)
+    _add(mcp, tools.remove_repository, ["repository_id", "path"], destructive_hint=True)
 
-    @mcp.tool(
-        annotations=ToolAnnotations(
-            title="Index a repository",
-            read_only_hint=False,
-            destructive_hint=False,
-            idempotent_hint=True,
-            open_world_hint=False,
-        )
-    )
+    @mcp.resource("packhorse://repositories", mime_type="application/json")
+    async def repositories() -> str:
+        """Every indexed repository, with its state."""
+        return json.dumps([one.model_dump(mode="json") for one in await requests.describe(context.service(Index))])
+
+    @mcp.resource("packhorse://repositories/{repository_id}", mime_type="application/json")
+    async def repository(repository_id: str) -> str:
+        """One indexed repository, by id or folder name."""
+        index = context.service(Index)
+        [described] = await requests.describe(index, [await index.find(repository_id)])
+        return described.model_dump_json()
+
+
+def _add(mcp: FastMCP, function: Callable[..., Any], required: list[str] | None, **annotations: Any) -> None:
+    """Register a tool; with `required`, its output schema names those fields only, for every client pays for it."""
+    hints = ToolAnnotations(**{"read_only_hint": False, "open_world_hint": False, **annotations})
+    if required is None:
+        mcp.add_tool(Tool.from_function(function, annotations=hints))
+        return
+    schema = {"type": "object", "required": required}
+    mcp.add_tool(Tool.from_function(function, output_schema=schema, annotations=hints))
+
+
+class IndexTools:
+    """The tools, bound to the plugin's context; the service is there by the time that one is called."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+
+    @property
+    def _index(self) -> Index:
+        return self._context.service(Index)
+
     async def index_repository(
+        self,
         ctx: Context,
-        repo_path: Annotated[str, Field(description="absolute path of the repository's folder")],
+        repo_path: Annotated[str, Field(description="absolute path of the repository's folder, or an https git URL")],
         force_reindex: Annotated[
             bool, Field(description="rebuild everything, e.g. after changing the embedder")
         ] = False,
@@ -78,23 +89,42 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
 
         Waits about 20 seconds; status `running` means that it goes on in the background and is searchable meanwhile.
         """
-        settings = context.settings(IndexingSettings)
-        result = await context.service(Index).index(
+        settings = self._context.settings(IndexingSettings)
+        result = await self._index.index(
             repo_path, force=force_reindex, wait=settings.wait_seconds, on_progress=_reporting(ctx)
         )
-        return answer(result)
+        return index_answer(result)
 
-    @mcp.resource("packhorse://repositories", mime_type="application/json")
-    async def repositories() -> str:
-        """Every indexed repository, with its state."""
-        return json.dumps([one.model_dump(mode="json") for one in await describe(context.service(Index))])
+    async def get_indexing_status(
+        self,
+        repository_id: Annotated[str | None, Field(description=f"{_WHICH}; default: the last one indexed")] = None,
+        job_id: str | None = None,
+        skipped: Annotated[
+            str | None, Field(description='list files not indexed: a reason such as "too large", or "all"')
+        ] = None,
+        path: Annotated[str | None, Field(description="say why this path is, or is not, indexed")] = None,
+        limit: Limit = 50,
+        cursor: str | None = None,
+    ) -> StatusAnswer:
+        """Tell how far indexing is, how fresh and complete an index is, and which files it leaves out and why."""
+        wanted = requests.StatusRequest(repository_id, job_id, skipped, path, limit, cursor)
+        return await requests.status(self._index, wanted)
 
-    @mcp.resource("packhorse://repositories/{repository_id}", mime_type="application/json")
-    async def repository(repository_id: str) -> str:
-        """One indexed repository, by id or folder name."""
-        index = context.service(Index)
-        [described] = await describe(index, [await index.find(repository_id)])
-        return described.model_dump_json()
+    async def cancel_indexing(
+        self,
+        job_id: Annotated[str | None, Field(description="default: the one job at work")] = None,
+        repository_id: Annotated[str | None, Field(description=_WHICH)] = None,
+    ) -> CancelAnswer:
+        """Stop an indexing job after the batch at work; what is indexed so far stays and can be searched."""
+        return await requests.cancel(self._index, repository_id, job_id)
+
+    async def list_repositories(self, limit: Limit = 50, cursor: str | None = None) -> RepositoriesAnswer:
+        """List the indexed repositories with their state."""
+        return await requests.page(self._index, limit, cursor)
+
+    async def remove_repository(self, repository_id: Annotated[str, Field(description=_WHICH)]) -> RemovedAnswer:
+        """Remove a repository from the index; the files in its folder are not touched."""
+        return await requests.remove(self._index, repository_id)
 
 
 def _reporting(ctx: Context) -> OnProgress:
@@ -102,59 +132,3 @@ def _reporting(ctx: Context) -> OnProgress:
         await ctx.report_progress(round(progress.fraction * 100, 1), 100, progress.message)
 
     return report
-
-
-def answer(result: IndexResult) -> IndexAnswer:
-    """Return a result as clients see it."""
-    return IndexAnswer(
-        repository_id=result.repository_id,
-        status=result.status,
-        files_indexed=result.files_indexed,
-        files_skipped=result.files_skipped,
-        chunks_created=result.chunks_created,
-        duration_seconds=result.duration_seconds,
-        errors=result.errors,
-        job_id=result.job_id,
-        summary=_summary(result),
-    )
-
-
-def _summary(result: IndexResult) -> str:
-    files = f"{result.files_indexed} files indexed, {result.files_skipped} left out, {result.chunks_created} new chunks"
-    match result.status:
-        case "running":
-            done = 0.0 if result.progress is None else result.progress.fraction
-            return (
-                f"Still indexing {result.path}: {done:.0%} done. Search covers what is indexed so far; ask again later."
-            )
-        case "success":
-            return f"{result.path} is indexed: {files}."
-        case "partial":
-            return f"{result.path} is indexed with {len(result.errors)} problems: {files}."
-        case "failed":
-            return f"{result.path} could not be indexed: {' '.join(result.errors)}"
-
-
-async def describe(index: Index, repositories: list[Repository] | None = None) -> list[RepositoryAnswer]:
-    """Return repositories, by default all, with how complete they are."""
-    chosen = await index.repositories() if repositories is None else repositories
-    coverage = {one.repository_id: one for one in await index.coverage([one.id for one in chosen])}
-    return [_described(one, coverage[one.id]) for one in chosen if one.id in coverage]
-
-
-def _described(repository: Repository, coverage: Coverage) -> RepositoryAnswer:
-    return RepositoryAnswer(
-        repository_id=repository.id,
-        path=repository.path,
-        name=repository.name,
-        branch=repository.branch,
-        revision=repository.revision,
-        indexed_at=repository.indexed_at,
-        embedder=repository.embedder,
-        files=coverage.files,
-        files_indexed=coverage.files_indexed,
-        chunks=coverage.chunks,
-        chunks_embedded=coverage.embedded,
-        status=coverage.job_status or "queued",
-        percent=round(100 * coverage.fraction, 1),
-    )

@@ -21,6 +21,9 @@ from packhorse.database import connect, lease
 from packhorse.errors import PackhorseError
 from packhorse.log import logging_to_file
 from packhorse.settings import CoreSettings
+from packhorse_indexing import bounds
+from packhorse_indexing.clone import address, copying
+from packhorse_indexing.clone.git import Limits
 from packhorse_indexing.collection import keep_pool
 from packhorse_indexing.crew import Crew
 from packhorse_indexing.extensions import embedder_factory
@@ -76,6 +79,7 @@ def main() -> int:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         soft = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    bounds.install()
     with logging_to_file(core):
         make = embedder_factory(core, settings, with_plugins=first["with_plugins"])
         return _serve(core, settings, make, orders, first)
@@ -87,7 +91,7 @@ def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders
     lost_at: float | None = None
     while order is not None:
         try:
-            with lease(core) as address, connect(address) as connection, asyncio.Runner() as runner:
+            with lease(core) as database, connect(database) as connection, asyncio.Runner() as runner:
                 lost_at = None
                 connection.autocommit = True
                 connection.execute(_SESSION)
@@ -186,6 +190,25 @@ class Worker:
         self._finish(job, status, errors)
         logger.info("Indexing {} ended as {} in {:.2f} s", job.path, status, time.monotonic() - start)
 
+    def _fetch(self, job: Work, url: str) -> None:
+        """Renew the clone that the job is to index."""
+        settings = self.settings
+
+        def beat() -> None:
+            if not work.enter(self.connection, job.id, "fetch"):
+                raise CancelledRunError
+
+        beat()
+        copying.renew(
+            address.parse(url, settings.clone_hosts),
+            Path(job.path),
+            Limits(settings.clone_max_bytes, settings.clone_seconds),
+            beat,
+            allow_private=settings.clone_private,
+            anew=job.force and not job.marked,
+        )
+        work.enter(self.connection, job.id, "scan")
+
     def _finish(self, job: Work, status: str, errors: list[str]) -> None:
         with self.connection.transaction():
             # What a client is told is on disk, with all that was committed before it.
@@ -209,6 +232,8 @@ class Worker:
             hint=self._hint,
             hire=lambda: Crew.hire(encode_now, self._first),
         )
+        if job.url is not None:
+            self._fetch(job, job.url)
         head = run.index()
         with self.connection.transaction():
             upkeep.update_orphans(self.connection, job.pool_id)

@@ -116,6 +116,7 @@ def _blob_row(blob: NewBlob, blob_id: int, vectors: Vectors) -> BlobRow:
         bytes=len(blob.content.data),
         chunks=len(blob.chunks),
         embedded=sum(map(vectors.has, blob.hashes)),
+        fallback=blob.fallback,
     )
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.chunking import lines as by_lines
-from packhorse_indexing.chunking import markdown, syntax
+from packhorse_indexing.chunking import markdown, pieces, syntax
 from packhorse_indexing.chunking.languages import Language, registry
 from packhorse_indexing.chunking.model import Chunk, Chunked, Definition, Outline
 from packhorse_indexing.chunking.segment import segment
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_LINE = 8000
 """Characters of a line from which a file counts as generated: it is cut by lines, the long one a chunk of its own."""
 
+MAX_LINES = 200_000
+"""Lines of a file from which it counts as data: it is cut where it is full, for anything finer takes seconds."""
+
 _DOMINANT = 0.6
 _VARIABLES = frozenset({"variable", "constant"})
 
@@ -26,16 +29,22 @@ def chunk(text: str, language: str) -> Chunked:
 
     Lines end at `\n` only, as in git and grep; a lone carriage return is part of its line. An unknown language is
     cut by lines.
+
+    Raises:
+        Exception: whatever a chunker or language of another plugin does.
     """
     if not text:
         return Chunked([], [])
     lines = text.splitlines(keepends=True) if _has_plain_lines(text) else _split(text)
     known = registry.get(language)
-    outline = _outline(text, lines, known)
-    pieces = segment(lines, outline)
+    chunker = registry.chunker(language)
+    if chunker is not None:
+        return pieces.cut(text, lines, chunker)
+    outline = _outline(text, lines, known) if len(lines) <= MAX_LINES else _flat(lines, known)
+    rows = segment(lines, outline)
     describe = _Describer(outline.spans, known.prose if known else False)
-    chunks = [describe.chunk(first, last, "".join(lines[first : last + 1])) for first, last in pieces]
-    starts = [first for first, _ in pieces]
+    chunks = [describe.chunk(first, last, "".join(lines[first : last + 1])) for first, last in rows]
+    starts = [first for first, _ in rows]
     definitions = [
         Definition(
             name=span.name,
@@ -59,6 +68,11 @@ def _split(text: str) -> list[str]:
     lines = [line + "\n" for line in text.split("\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]
+
+
+def _flat(lines: list[str], language: Language | None) -> Outline:
+    reason = f"it has more than {MAX_LINES:,} lines" if language is not None and language.grammar else None
+    return Outline([0] * len(lines), fallback=reason)
 
 
 def _outline(text: str, lines: list[str], language: Language | None) -> Outline:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from packhorse_indexing.chunking.names import Namer
+    from packhorse_indexing.chunking.pieces import Chunker
 
 TEXT = "text"
 """The language of a file that is none that we know."""
@@ -64,6 +65,7 @@ class Registry:
         self._extensions: dict[str, str] = {}
         self._filenames: dict[str, str] = {}
         self._interpreters: dict[str, str] = {}
+        self._chunkers: dict[str, Chunker] = {}
         for language in languages:
             self.add(language)
 
@@ -77,6 +79,23 @@ class Registry:
     def get(self, name: str) -> Language | None:
         """Return a language by name."""
         return self._languages.get(name)
+
+    def add_chunker(self, key: str, chunker: Chunker) -> bool:
+        """Let a function cut the files of a language, or of an extension (`.ext`); False when another one does.
+
+        An extension that is no language's name becomes one: how a file is cut is part of what identifies its content.
+        """
+        name = key.removeprefix(".").lower()
+        if name in self._chunkers:
+            return False
+        if name not in self._languages:
+            self.add(Language(name, (name,) if key.startswith(".") else ()))
+        self._chunkers[name] = chunker
+        return True
+
+    def chunker(self, name: str) -> Chunker | None:
+        """Return what another plugin cuts the files of a language with."""
+        return self._chunkers.get(name)
 
     def __iter__(self) -> Iterator[Language]:
         return iter(self._languages.values())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tree_sitter import Language as Grammar
 from tree_sitter import Parser
 
+from packhorse_indexing import bounds
 from packhorse_indexing.chunking import lines as by_lines
 from packhorse_indexing.chunking.model import GLUE, Outline, Span
 from packhorse_indexing.chunking.names import name_node
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
     from packhorse_indexing.chunking.languages import Language
     from packhorse_indexing.chunking.names import Namer
 
-TIME_LIMIT = 2.0
-"""Seconds of CPU time for parsing and walking one file.
+TIME_LIMIT = 1.2
+"""Seconds of CPU time for parsing and walking one file; of `bounds.CPU_SECONDS`, the rest is for cutting by lines.
 
 Not of the clock: the chunks of a file must not depend on how busy the machine is.
 """
 MAX_BYTES = 4_000_000
 """Of UTF-8; a larger text is not parsed."""
 
+MEMORY_LIMIT = 200_000_000
+"""Bytes that parsing one file may add to the process; a grammar that was refused memory would end it."""
+
+_CALLS_PER_LOOK = 64
 _PAGE = 65_536
 _MAX_DEPTH = 200
 _VISITS_PER_LOOK = 256
@@ -85,13 +90,22 @@ def _parse(grammar: Grammar, data: bytes, deadline: float) -> Tree:
     def read(offset: int, _point: object) -> bytes:
         return data[offset : offset + _PAGE]
 
-    def is_late(_offset: int, _has_error: bool) -> bool:
+    before = bounds.address_space()
+    calls = 0
+
+    def is_too_much(_offset: int, _has_error: bool) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls % _CALLS_PER_LOOK == 0 and bounds.address_space() - before > MEMORY_LIMIT:
+            return True
         return time.thread_time() > deadline
 
     try:
-        return Parser(grammar).parse(read, progress_callback=is_late)
+        return Parser(grammar).parse(read, progress_callback=is_too_much)
     except ValueError as error:
-        raise SyntaxUnavailableError(f"parsing took longer than {TIME_LIMIT:g} s") from error
+        is_late = time.thread_time() > deadline
+        took = f"longer than {TIME_LIMIT:g} s" if is_late else f"more than {MEMORY_LIMIT // 1_000_000} MB"
+        raise SyntaxUnavailableError(f"parsing took {took}") from error
 
 
 class _Rules:

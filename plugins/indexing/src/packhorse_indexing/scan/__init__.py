@@ -8,6 +8,7 @@ from __future__ import annotations
 from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file, read_file_and_stat
 from packhorse_indexing.scan.ignore import GIT, TOOLS, Rules
 from packhorse_indexing.scan.model import FileEntry, Head, Limits, Scan, Skip
+from packhorse_indexing.scan.rule import Rule, ignoring_rule
 from packhorse_indexing.scan.scanner import head_of, identify, scan
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "FileEntry",
     "Head",
     "Limits",
+    "Rule",
     "Rules",
     "Scan",
     "Skip",
     "UnreadableFileError",
     "head_of",
     "identify",
+    "ignoring_rule",
     "open_root",
     "read_file",
     "read_file_and_stat",

@@ -80,9 +80,9 @@ def head(repository: Repository) -> Head:
     """Read where HEAD stands from the files of the git folder."""
     line = _read_small(repository.git_dir / "HEAD") or ""
     if not line.startswith("ref:"):
-        return Head(None, line if _REVISION.fullmatch(line) else None)
+        return Head(None, line if is_revision(line) else None)
     ref = line.removeprefix("ref:").strip()
-    if not _REF.fullmatch(ref) or ref == "refs/heads/.invalid":
+    if not is_ref(ref) or ref == "refs/heads/.invalid":
         return Head(None, None)
     return Head(ref.removeprefix("refs/heads/"), _resolve(repository, ref))
 
@@ -90,11 +90,21 @@ def head(repository: Repository) -> Head:
 def _resolve(repository: Repository, ref: str) -> str | None:
     for folder in (repository.git_dir, repository.common_dir):
         line = _read_small(folder / ref)
-        if line and _REVISION.fullmatch(line):
+        if line and is_revision(line):
             return line
     packed = read(repository.common_dir / "packed-refs", _MAX_PACKED_REFS)
     match = re.search(rb"^([0-9a-f]{40,64}) " + re.escape(os.fsencode(ref)) + rb"$", packed or b"", re.MULTILINE)
     return match[1].decode() if match else None
+
+
+def is_revision(text: str) -> bool:
+    """Tell whether a text is the hash of a commit."""
+    return _REVISION.fullmatch(text) is not None
+
+
+def is_ref(text: str) -> bool:
+    """Tell whether a text is the whole name of a ref that is safe as a path and as an argument."""
+    return _REF.fullmatch(text) is not None
 
 
 def family(repository: Repository, revision: str | None, seconds: float) -> str:
@@ -119,7 +129,7 @@ def _root_commit(repository: Repository, revision: str, seconds: float) -> str |
     except GitUnavailableError:
         return None
     commit = output.decode("ascii", "replace").strip()
-    return commit if _REVISION.fullmatch(commit) else None
+    return commit if is_revision(commit) else None
 
 
 def list_files(repository: Repository, folder: Path, seconds: float) -> list[bytes]:
@@ -144,13 +154,21 @@ def list_ignored(repository: Repository, folder: Path, seconds: float) -> list[b
     return run(repository, folder, arguments, seconds).split(b"\0")[:-1]
 
 
+def is_tracked(repository: Repository, path: Path, seconds: float = _CONFIG_SECONDS) -> bool:
+    """Tell whether git tracks a file, or something beneath a folder; False when git cannot say."""
+    try:
+        return bool(run(repository, repository.top, ("ls-files", "-z", "--cached", "--", str(path)), seconds))
+    except GitUnavailableError:
+        return False
+
+
 def run(repository: Repository, folder: Path, arguments: tuple[str, ...], seconds: float) -> bytes:
     """Run git on a repository that is not trusted and return what it prints.
 
     Raises:
         GitUnavailableError: git is missing, fails or takes too long.
     """
-    program = _program()
+    program = find_program()
     if program is None:
         raise GitUnavailableError("git is not installed")
     settings = [part for setting in (*_SAFE, f"core.excludesFile={_excludes_file()}") for part in ("-c", setting)]
@@ -178,7 +196,7 @@ def _output(command: list[str], folder: Path, seconds: float) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _program() -> str | None:
+def find_program() -> str | None:
     """Return git's absolute path; a relative entry of PATH could be the repository's."""
     path = os.pathsep.join(entry for entry in os.environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute())
     return shutil.which("git", path=path)
@@ -187,7 +205,7 @@ def _program() -> str | None:
 @lru_cache(maxsize=1)
 def _excludes_file() -> str:
     """Return the user's own global excludes; the repository's configuration may not name another file."""
-    program = _program()
+    program = find_program()
     if program is not None:
         try:
             command = [program, "config", "--global", "--type=path", "--get", "core.excludesFile"]

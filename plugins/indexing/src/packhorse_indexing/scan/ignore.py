@@ -19,7 +19,8 @@ GIT = (".gitignore",)
 TOOLS = (".mcpignore", ".cursorignore", ".rooignore", ".contextignore")
 """Ignore files of this server and of other tools that give code to a model; their syntax is git's."""
 
-_MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
+"""Of an ignore file; a larger one is none."""
 
 
 class Rules:
@@ -92,7 +93,7 @@ class Rules:
             status = os.stat(path, dir_fd=self._root_fd, follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
                 return []
-            return read_file(self._root_fd, path, _MAX_BYTES).decode("utf-8", "surrogateescape").splitlines()
+            return read_file(self._root_fd, path, MAX_BYTES).decode("utf-8", "surrogateescape").splitlines()
         except (OSError, UnreadableFileError):
             return []
 

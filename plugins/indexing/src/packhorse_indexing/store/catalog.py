@@ -19,7 +19,7 @@ POOL_LOCK = 0x7068_0001
 """The class of the advisory locks that make a pool's worker the only one; the object is the pool's id."""
 
 _REPOSITORY = """
-SELECT r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, p.dimensions
+SELECT r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, p.dimensions, r.url
 FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id
 """
 
@@ -42,6 +42,12 @@ async def repository_by_path(connection: AsyncConnection[Any], path: str) -> Rep
         return await (await cursor.execute(_REPOSITORY + "WHERE r.path = %s", [path])).fetchone()
 
 
+async def repository_by_url(connection: AsyncConnection[Any], url: str) -> Repository | None:
+    """Return the repository that is a clone of this URL."""
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(_REPOSITORY + "WHERE r.url = %s", [url])).fetchone()
+
+
 async def repositories_by_name(connection: AsyncConnection[Any], name: str) -> list[Repository]:
     """Return the repositories whose folder has this name."""
     query = _REPOSITORY + "WHERE right(r.path, length(%(name)s) + 1) = '/' || %(name)s ORDER BY r.path"
@@ -49,12 +55,20 @@ async def repositories_by_name(connection: AsyncConnection[Any], name: str) -> l
         return await (await cursor.execute(query, {"name": name})).fetchall()
 
 
+async def last_requested(connection: AsyncConnection[Any]) -> Repository | None:
+    """Return the repository whose job was asked for last."""
+    order = "JOIN indexing.job j ON j.repository_id = r.id ORDER BY j.requested_at DESC LIMIT 1"
+    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
+        return await (await cursor.execute(_REPOSITORY + order)).fetchone()
+
+
 async def create_repository(
-    connection: AsyncConnection[Any], path: str, identity: str, embedder: str, dimensions: int
+    connection: AsyncConnection[Any], path: str, identity: str, embedder: str, dimensions: int, url: str | None = None
 ) -> None:
     """Add the repository of this path, and its pool with its partitions when it is the family's first.
 
-    Two processes that add the same path or family at once get one of each.
+    `url` is what the folder is, or will be, a clone of. Two processes that add the same path or family at once get
+    one of each.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [POOL_LOCK + 1, identity])
     cursor = await connection.execute(
@@ -69,11 +83,11 @@ async def create_repository(
         await connection.execute("SELECT indexing.create_partitions(%s)", [created[0]])
     await connection.execute(
         """
-        INSERT INTO indexing.repository (pool_id, path)
-        SELECT id, %s FROM indexing.pool WHERE identity = %s
+        INSERT INTO indexing.repository (pool_id, path, url)
+        SELECT id, %s, %s FROM indexing.pool WHERE identity = %s
         ON CONFLICT (path) DO NOTHING
         """,
-        [path, identity],
+        [path, url, identity],
     )
 
 

@@ -24,6 +24,7 @@ class BlobRow(NamedTuple):
     bytes: int
     chunks: int
     embedded: int
+    fallback: str | None
 
 
 class ChunkRow(NamedTuple):
@@ -101,10 +102,11 @@ def allocate(connection: Connection[Any], pool_id: int, blobs: int, chunks: int,
 def add_blobs(connection: Connection[Any], pool_id: int, rows: Iterable[BlobRow]) -> None:
     """Add blobs."""
     statement = """
-        COPY indexing.blob (pool_id, id, hash, language, lines, bytes, chunks, embedded) FROM STDIN (FORMAT binary)
+        COPY indexing.blob (pool_id, id, hash, language, lines, bytes, chunks, embedded, fallback)
+        FROM STDIN (FORMAT binary)
         """
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(["int4", "int4", "bytea", "text", "int4", "int4", "int4", "int4"])
+        copy.set_types(["int4", "int4", "bytea", "text", "int4", "int4", "int4", "int4", "text"])
         for row in rows:
             copy.write_row((pool_id, *row))
 
@@ -131,10 +133,10 @@ def clear_blobs(connection: Connection[Any], pool_id: int, rows: Sequence[BlobRo
         cursor.executemany(
             """
             UPDATE indexing.blob
-            SET lines = %s, chunks = %s, embedded = %s, rebuild = false, orphaned_at = NULL
+            SET lines = %s, chunks = %s, embedded = %s, fallback = %s, rebuild = false, orphaned_at = NULL
             WHERE pool_id = %s AND id = %s
             """,
-            [(row.lines, row.chunks, row.embedded, pool_id, row.id) for row in rows],
+            [(row.lines, row.chunks, row.embedded, row.fallback, pool_id, row.id) for row in rows],
         )
 
 

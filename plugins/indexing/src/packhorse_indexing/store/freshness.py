@@ -60,9 +60,9 @@ async def files(connection: AsyncConnection[Any], repository_id: UUID) -> dict[s
 
 
 async def settle(
-    connection: AsyncConnection[Any], repository_id: UUID, rows: Sequence[tuple[str, int, Signature]]
+    connection: AsyncConnection[Any], repository_id: UUID, rows: Sequence[tuple[str, int | None, Signature]]
 ) -> None:
-    """Give files (path, blob, signature) that have none the signature with which they were found to be that blob."""
+    """Give files (path, blob, signature) that have none the signature with which they were found unchanged."""
     paths, blobs, signatures = zip(*rows, strict=True)
     sizes, mtimes, ctimes, inodes = zip(*signatures, strict=True)
     await connection.execute(
@@ -73,7 +73,7 @@ async def settle(
         JOIN indexing.repository r ON r.id = %s
         JOIN indexing.path p ON p.pool_id = r.pool_id AND p.path = n.path
         WHERE l.pool_id = r.pool_id AND l.repository = r.key AND l.path_id = p.id
-          AND l.blob_id = n.blob_id AND l.mtime_ns IS NULL
+          AND l.blob_id IS NOT DISTINCT FROM n.blob_id AND l.mtime_ns IS NULL
         """,
         [list(paths), list(blobs), list(sizes), list(mtimes), list(ctimes), list(inodes), repository_id],
     )

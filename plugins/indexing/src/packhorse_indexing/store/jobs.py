@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _JOB = """
 SELECT id, repository_id, pool_id, status, force, phase, files_total, files_done, files_skipped, chunks_created,
-       embed_total, embed_done, errors, requested_at, started_at, heartbeat_at, finished_at
+       embed_total, embed_done, errors, requested_at, started_at, heartbeat_at, finished_at, files_unchanged, phase_at,
+       reported_at
 FROM indexing.job
 """
 
@@ -35,12 +36,15 @@ SELECT DISTINCT j.pool_id FROM indexing.job j WHERE j.status IN ('queued', 'runn
 """ + _LOCKED.format(pool="j.pool_id")
 
 
-async def request(connection: AsyncConnection[Any], repository_id: UUID, *, force: bool) -> tuple[UUID, bool] | None:
+async def request(
+    connection: AsyncConnection[Any], repository_id: UUID, *, force: bool, renew: bool = False
+) -> tuple[UUID, bool] | None:
     """Return the id of the repository's unfinished job, or of a new one, and whether it is new.
 
     None when the repository is gone.
 
-    A job that has not begun is made to force when asked; one that runs without force is followed by another.
+    A job that has not begun is made to force, or to renew the clone, when asked; one that runs without is
+    followed by another.
     """
     cursor = await connection.execute(
         "SELECT pool_id FROM indexing.repository WHERE id = %s FOR NO KEY UPDATE", [repository_id]
@@ -50,22 +54,27 @@ async def request(connection: AsyncConnection[Any], repository_id: UUID, *, forc
         return None
     cursor = await connection.execute(
         """
-        SELECT id, status, force FROM indexing.job
+        SELECT id, status, force, renew FROM indexing.job
         WHERE repository_id = %s AND status IN ('queued', 'running') AND NOT cancel
         ORDER BY status = 'queued' DESC, requested_at
         """,
         [repository_id],
     )
-    unfinished: list[tuple[UUID, str, bool]] = await cursor.fetchall()
-    for job_id, status, forced in unfinished:
-        if forced or not force:
+    unfinished: list[tuple[UUID, str, bool, bool]] = await cursor.fetchall()
+    for job_id, status, forced, renewing in unfinished:
+        if (forced or not force) and (renewing or not renew):
             return job_id, False
         if status == "queued":
-            await connection.execute("UPDATE indexing.job SET force = true WHERE id = %s", [job_id])
+            await connection.execute(
+                "UPDATE indexing.job SET force = force OR %s, renew = renew OR %s WHERE id = %s", [force, renew, job_id]
+            )
             return job_id, False
     cursor = await connection.execute(
-        "INSERT INTO indexing.job (repository_id, pool_id, status, force) VALUES (%s, %s, 'queued', %s) RETURNING id",
-        [repository_id, row[0], force],
+        """
+        INSERT INTO indexing.job (repository_id, pool_id, status, force, renew) VALUES (%s, %s, 'queued', %s, %s)
+        RETURNING id
+        """,
+        [repository_id, row[0], force, renew],
     )
     created: tuple[UUID] | None = await cursor.fetchone()
     return None if created is None else (created[0], True)
@@ -73,13 +82,32 @@ async def request(connection: AsyncConnection[Any], repository_id: UUID, *, forc
 
 async def follow(connection: AsyncConnection[Any], job_id: UUID) -> tuple[Job, bool] | None:
     """Return the job and whether its pool has a worker; None when the job is gone with its repository."""
-    async with connection.cursor(row_factory=class_row(Job)) as cursor:
-        job = await (await cursor.execute(_JOB + "WHERE id = %s", [job_id])).fetchone()
-    if job is None:
+    found = await job(connection, job_id)
+    if found is None:
         return None
-    locks = await connection.execute(_HAS_WORKER, {"lock": POOL_LOCK, "pool": job.pool_id})
+    locks = await connection.execute(_HAS_WORKER, {"lock": POOL_LOCK, "pool": found.pool_id})
     row = await locks.fetchone()
-    return job, bool(row and row[0])
+    return found, bool(row and row[0])
+
+
+async def job(connection: AsyncConnection[Any], job_id: UUID) -> Job | None:
+    """Return a job; None when it never was, is long over, or is gone with its repository."""
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        return await (await cursor.execute(_JOB + "WHERE id = %s", [job_id])).fetchone()
+
+
+async def latest(connection: AsyncConnection[Any], repository_id: UUID) -> Job | None:
+    """Return the job of a repository that was asked for last; one that is not over comes first."""
+    order = "WHERE repository_id = %s ORDER BY finished_at IS NULL DESC, requested_at DESC LIMIT 1"
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        return await (await cursor.execute(_JOB + order, [repository_id])).fetchone()
+
+
+async def unfinished(connection: AsyncConnection[Any]) -> list[Job]:
+    """Return the jobs that are not over, the oldest first."""
+    async with connection.cursor(row_factory=class_row(Job)) as cursor:
+        await cursor.execute(_JOB + "WHERE status IN ('queued', 'running') ORDER BY requested_at")
+        return await cursor.fetchall()
 
 
 async def abandoned_pools(connection: AsyncConnection[Any]) -> list[int]:

@@ -38,6 +38,8 @@ class Work:
     suspects: list[str]
     isolating: bool
     poisonous: list[str]
+    url: str | None = None
+    """Of the git repository that the folder is a clone of, when that is to be renewed first."""
 
 
 def lock_pool(connection: Connection[Any], pool_id: int) -> bool:
@@ -63,12 +65,14 @@ def next_job(connection: Connection[Any], pool_id: int, process: int) -> Work | 
             )
             UPDATE indexing.job j
             SET status = 'running', worker = %(worker)s, heartbeat_at = now(), started_at = coalesce(started_at, now()),
-                attempts = attempts + 1, phase = 'scan', errors = '[]', embed_total = 0, embed_done = 0
+                attempts = attempts + 1, phase = 'scan', phase_at = now(), reported_at = NULL, errors = '[]',
+                embed_total = 0, embed_done = 0
             FROM next, indexing.repository r, indexing.pool p
             WHERE j.id = next.id AND r.id = j.repository_id AND p.id = j.pool_id
             RETURNING j.id, j.repository_id, r.key AS repository_key, j.pool_id, r.path, j.force,
                       r.indexed_at IS NOT NULL AS indexed_before, p.embedder, p.dimensions, j.marked, j.attempts,
-                      j.suspects, j.isolating, j.poisonous
+                      j.suspects, j.isolating, j.poisonous,
+                      CASE WHEN j.renew THEN r.url END AS url
             """,
             {"pool": pool_id, "worker": process},
         ).fetchone()
@@ -100,6 +104,20 @@ def hold(connection: Connection[Any], job_id: UUID) -> bool:
     return bool(row and row[0])
 
 
+def enter(connection: Connection[Any], job_id: UUID, phase: str) -> bool:
+    """Note that a job is in a phase and alive; False when it was cancelled or removed."""
+    row = connection.execute(
+        """
+        UPDATE indexing.job
+        SET phase = %(phase)s, heartbeat_at = clock_timestamp(),
+            phase_at = CASE WHEN phase = %(phase)s THEN phase_at ELSE clock_timestamp() END
+        WHERE id = %(id)s RETURNING NOT cancel
+        """,
+        {"id": job_id, "phase": phase},
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def report(
     connection: Connection[Any],
     job_id: UUID,
@@ -107,6 +125,7 @@ def report(
     phase: str,
     files_total: int,
     files_done: int,
+    files_unchanged: int,
     files_skipped: int,
     chunks_created: int,
     embed_total: int,
@@ -120,8 +139,10 @@ def report(
     connection.execute(
         """
         UPDATE indexing.job
-        SET phase = %(phase)s, files_total = %(files_total)s, files_done = %(files_done)s,
-            files_skipped = %(files_skipped)s, chunks_created = chunks_created + %(chunks)s,
+        SET phase = %(phase)s, phase_at = CASE WHEN phase = %(phase)s THEN phase_at ELSE clock_timestamp() END,
+            reported_at = clock_timestamp(), files_total = %(files_total)s, files_done = %(files_done)s,
+            files_unchanged = %(files_unchanged)s, files_skipped = %(files_skipped)s,
+            chunks_created = chunks_created + %(chunks)s,
             embed_total = %(embed_total)s, embed_done = %(embed_done)s, suspects = '{}',
             attempts = CASE WHEN %(progressed)s THEN 0 ELSE attempts END, heartbeat_at = now()
         WHERE id = %(id)s
@@ -131,6 +152,7 @@ def report(
             "phase": phase,
             "files_total": files_total,
             "files_done": files_done,
+            "files_unchanged": files_unchanged,
             "files_skipped": files_skipped,
             "chunks": chunks_created,
             "embed_total": embed_total,

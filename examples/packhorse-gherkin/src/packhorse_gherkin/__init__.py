@@ -1,0 +1,1 @@
+"""Gherkin for Packhorse: features are indexed scenario by scenario."""
