@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +145,29 @@ async def test_what_takes_longer_than_the_budget_is_said_and_goes_on(
     assert str(project) in impatient.note
     assert (await indexing.index.refresh(repository, PATIENT)).updated
     assert "src/new.py" in await paths(indexing, repository)
+
+
+async def test_a_folder_that_takes_long_to_look_at_is_not_waited_for_again(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = await indexed(indexing, project)
+    look = indexing.index.refresher._lookout.look
+
+    async def slow(repository: Indexed) -> Any:
+        began = time.monotonic()
+        found = await look(repository)
+        await asyncio.sleep(0.3)
+        return replace(found, seconds=time.monotonic() - began)
+
+    monkeypatch.setattr(indexing.index.refresher._lookout, "look", slow)
+    assert (await indexing.index.refresh(repository, PATIENT)) == Freshness()
+    indexing.index.refresher.disturb(repository.id)
+    began = time.monotonic()
+    freshness = await indexing.index.refresh(repository, 0.25)
+    assert time.monotonic() - began < 0.2
+    assert freshness.note is not None
+    assert "still being compared" in freshness.note
+    assert (await indexing.index.refresh(repository, PATIENT)) == Freshness()
 
 
 async def test_after_a_branch_switch_the_answer_is_right_or_says_that_it_is_not_yet(

@@ -49,6 +49,7 @@ class Refresher:
         self._is_ours = is_ours
         self._log = logger
         self._fresh: dict[UUID, _Verdict] = {}
+        self._took: dict[UUID, float] = {}
         self._running: dict[UUID, asyncio.Task[Freshness]] = {}
         self._interim: dict[UUID, Freshness] = {}
         self.watched: set[UUID] = set()
@@ -57,8 +58,9 @@ class Refresher:
     async def refresh(self, repository: Repository, budget_seconds: float) -> Freshness:
         """Bring a repository's index up to date within the budget, or say how it differs from the folder.
 
-        What takes longer goes on, once for all who ask. A look at a folder is taken for granted for a moment that
-        depends on how long it took, but not when HEAD has moved.
+        What takes longer goes on, once for all who ask, and a look at a folder that took longer the last time is not
+        waited for: it would cost the budget every time and not be done. A look at a folder is taken for granted for a
+        moment that depends on how long it took, but not when HEAD has moved.
         """
         if repository.indexed_at is None:
             return Freshness(changes=None)
@@ -71,7 +73,8 @@ class Refresher:
             task = asyncio.create_task(self._update(repository), name=f"indexing: refresh {repository.path}")
             self._running[repository.id] = task
             task.add_done_callback(lambda _: self._running.pop(repository.id, None))
-        await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+        hopeless = self._took.get(repository.id, 0.0) > budget_seconds
+        await asyncio.wait({task}, timeout=0.0 if hopeless else max(0.0, until - time.monotonic()))
         if task.done():
             return task.result()
         return self._interim.get(repository.id) or Freshness(
@@ -121,6 +124,8 @@ class Refresher:
 
     async def _compare(self, repository: Repository) -> Freshness:
         look = await self._lookout.look(repository)
+        if look is not None:
+            self._took[repository.id] = look.seconds
         if look is None or look.state.busy:
             return Freshness(changes=None)  # gone, or at work, which whoever asks sees without us
         if look.changes or not look.plan.unchanged:
