@@ -2,7 +2,7 @@
 
 usage: python benchmarks/search_latency.py --data FOLDER --repository PATH [--annotations FOLDER] [--clients 10] …
 
-`--data` is a data folder that is kept between runs; `--repository` is a folder that is indexed there first if it is not.
+`--data` is a data folder that is kept between runs; `--repository` is a folder that is indexed there first if need be.
 The queries are those of the benchmark's annotations (`annotations/NAME.json`, lists of objects with `query`) and names
 that the repository defines, in an order that is drawn once. `search_scale.py` multiplies an index.
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from packhorse.database import Database
     from packhorse_indexing.models import Repository
+    from packhorse_indexing.service import Index
     from packhorse_search.service import Search
 
 SEED = 4
@@ -100,13 +101,16 @@ STATEMENTS = (
 )  # fmt: skip
 
 
-async def queries_of(database: Database, pool_id: int, annotations: Path | None, names: int) -> list[str]:
+def annotated(folder: Path | None) -> list[str]:
+    """Return the queries of a benchmark's annotations."""
+    files = sorted(folder.glob("*.json")) if folder else []
+    return [task["query"] for file in files for task in json.loads(file.read_text())]
+
+
+async def queries_of(database: Database, pool_id: int, annotated: list[str], names: int) -> list[str]:
     """Return the queries, in an order that is the same in every run."""
     drawn = random.Random(SEED)
-    found = []
-    if annotations:
-        for file in sorted(annotations.glob("*.json")):
-            found += [task["query"] for task in json.loads(file.read_text())]
+    found = list(annotated)
     async with database.connection() as connection:
         cursor = await connection.execute(
             "SELECT DISTINCT name FROM indexing.definition WHERE pool_id = %s AND length(name) BETWEEN 4 AND 60"
@@ -160,22 +164,47 @@ async def run(options: argparse.Namespace) -> None:
     host.load()
     async with host.running():
         index, search = host.services.find(Index), host.services.find(Search)
-        assert index is not None and search is not None, [str(record) for record in host.records]
+        assert index is not None, [str(record) for record in host.records]
+        assert search is not None, [str(record) for record in host.records]
         repository = await index.ensure_indexed(str(options.repository.resolve()))
         await conditions(host.database, repository)
-        queries = await queries_of(host.database, repository.pool_id, options.annotations, options.names)
+        queries = await queries_of(host.database, repository.pool_id, annotated(options.annotations), options.names)
         if options.limit_queries:
             queries = queries[: options.limit_queries]
         await ask(search, repository, queries[:WARM_UP], 1)
+        if options.recall:
+            await recall(index, host.database, repository, queries[: options.recall])
         stages = Stages()
         if options.stages:
             watch_all(stages)
         for clients in options.clients:
             with measured(f"{clients} client{'s' * (clients > 1)}, {len(queries)} queries") as times:
-                times += await ask(search, repository, queries, clients)
+                times.extend(await ask(search, repository, queries, clients))
             stages.print()
             for collected in stages.times.values():
                 collected.clear()
+
+
+async def recall(index: Index, database: Database, repository: Repository, queries: list[str]) -> None:
+    """Print how many of the exact nearest chunks the search's scan of vectors finds."""
+    from packhorse.database import reading
+    from packhorse_search import store
+    from packhorse_search.filters import Filter
+    from packhorse_search.weights import DEFAULT
+
+    area = store.Area(repository.pool_id, (repository.id,), Filter())
+    found: defaultdict[int, list[float]] = defaultdict(list)
+    wanted = DEFAULT.candidates + DEFAULT.candidates // 8
+    for query in queries:
+        vector = await index.embed_query(query)
+        async with reading(database) as connection, connection.pipeline():
+            await store.scan_index(connection, wanted)
+            near = list(await store.nearest_chunks(connection, area, vector, wanted, exact=False))
+            exact = list(await store.nearest_chunks(connection, area, vector, wanted, exact=True))
+        for first in (10, DEFAULT.candidates):
+            found[first].append(len({*near[:first]} & {*exact[:first]}) / max(1, len(exact[:first])))
+    for first, shares in found.items():
+        print(f"recall@{first} of the scan of vectors: {statistics.fmean(shares):.4f}, least {min(shares):.2f}")
 
 
 async def conditions(database: Database, repository: Repository) -> None:
@@ -207,6 +236,7 @@ def main() -> None:
     parser.add_argument("--annotations", type=Path, help="folder with the annotations of a benchmark")
     parser.add_argument("--names", type=int, default=140, help="how many defined names are asked for")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--recall", type=int, default=0, help="queries of which recall is measured")
     parser.add_argument("--limit-queries", type=int)
     parser.add_argument("--stages", action="store_true", help="time the steps, which costs a little itself")
     options = parser.parse_args()

@@ -329,7 +329,7 @@ async def nearest_chunks(
     from pgvector import HalfVector
 
     parameters = {"vector": HalfVector(vector), "limit": limit}
-    if area.is_open:
+    if area.is_open and not exact:
         statement, prepare = NEAREST, None
     else:
         # Planned for these very blobs: a prepared statement would compare every row with each of them.
