@@ -14,6 +14,7 @@ from packhorse_indexing.store import vectors
 from packhorse_search import filters, store
 from packhorse_search.query import parse
 from packhorse_search.retrieve import retrieve
+from packhorse_search.service import Request, Search
 from packhorse_search.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -134,3 +135,22 @@ def test_a_build_may_use_what_it_needs_within_reason() -> None:
     assert vectors.memory(vectors.Unindexed(1, 256, 1_000)) == 64 << 20
     assert 100 << 20 < vectors.memory(vectors.Unindexed(1, 256, 100_000)) < 256 << 20
     assert vectors.memory(vectors.Unindexed(1, 4000, 10_000_000)) == 2 << 30
+
+
+async def test_what_one_of_a_pools_repositories_lists_is_found_among_the_others(
+    host: PluginHost, make_repository: Any
+) -> None:
+    repository = make_repository("first").init()
+    repository.write("needles/note.py", "def colour(paint):\n    return mix(paint)\n")
+    repository.commit()
+    second = make_repository("second")
+    repository.git("worktree", "add", "-f", "-q", str(second), "-b", "other")
+    for number in range(300):
+        repository.write(f"hay/mix_{number}.py", f"def mix_{number}(paint, colour):\n    return mix({number})\n")
+    index, search = host.services.find(Index), host.services.find(Search)
+    assert index is not None
+    assert search is not None
+    await index.index(str(repository))
+    result = await index.index(str(second))
+    answer = await search.search(Request("mix a colour of paint", repository=str(result.repository_id)))
+    assert [found.file_path for found in answer.results] == ["needles/note.py"]
