@@ -98,13 +98,13 @@ async def _find(database: Database, where: Scope, asked: str) -> tuple[Repositor
 
 def relative(path: str, root: str) -> str | None:
     """Return a path relative to a repository's root, '' for the root itself; None when it is outside of it."""
-    path = path.strip()
+    path = path.strip().encode("utf-8", "ignore").decode().replace("\0", "\ufffd")
     if path == root or path.startswith(root.rstrip("/") + "/"):
         path = path[len(root.rstrip("/")) :].lstrip("/")
     elif path.startswith("/"):
         return None
     parts = [part for part in PurePosixPath(path).parts if part != "."]
-    return None if ".." in parts or "\0" in path else "/".join(parts)
+    return None if ".." in parts else "/".join(parts)
 
 
 async def _nearest(database: Database, where: Scope, asked: str) -> str:
@@ -169,11 +169,9 @@ def _page(entries: Sequence[Entry], first: int) -> list[Entry]:
 async def _add_symbols(
     database: Database, repository: Repository, page: Sequence[Entry], below: Sequence[Sequence[ListedRow]]
 ) -> None:
-    """Name what each entry defines: of its files, those with most definitions, plain source first."""
+    """Name what each entry defines: of its files the longest, plain source first."""
     telling = [
-        sorted(files, key=lambda row: (-DEFAULT.kinds[file_kind(row.path)], -row.definitions, row.path))[
-            :_LARGEST_FILES
-        ]
+        sorted(files, key=lambda row: (-DEFAULT.kinds[file_kind(row.path)], -row.lines, row.path))[:_LARGEST_FILES]
         for files in below
     ]
     blobs = {row.blob_id for files in telling for row in files}

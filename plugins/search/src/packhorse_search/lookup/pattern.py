@@ -99,7 +99,8 @@ def parse(pattern: str, *, literal: bool = False, ignore_case: bool = False, wor
     Raises:
         InvalidInputError: it is empty, too long, not valid, or asks for more than one line.
     """
-    pattern = pattern.encode("utf-8", "ignore").decode()
+    # As the index holds it: a lone surrogate is nowhere, a NUL is written so.
+    pattern = pattern.encode("utf-8", "ignore").decode().replace("\0", "\ufffd")
     if not pattern:
         raise InvalidInputError("The pattern is empty.", remedy="Give the text or regular expression to look for.")
     if len(pattern) > MAX_LENGTH:
@@ -140,12 +141,12 @@ def _compile(expression: str, pattern: str, *, ignore_case: bool, word: bool) ->
     options.log_errors = False
     options.case_sensitive = not ignore_case
     try:
-        # By itself first: `a)(b` becomes valid in the group that lets every line be matched by itself.
+        # By itself first: `a)(b` becomes valid in the group that a word is.
         plain = re2._Regexp(expression, options)  # noqa: SLF001 - `compile` keeps what it made, whoever sent it
         if word:
             outside = r"[^\pL\pM\pN_]"
             expression = f"(?:^|{outside})(?:{expression})(?:{outside}|$)"
-        return plain, re2._Regexp(f"(?m:{expression})", options)  # noqa: SLF001
+        return plain, re2._Regexp(f"(?m){expression}", options)  # noqa: SLF001
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
         raise InvalidInputError(

@@ -51,13 +51,12 @@ class DefinitionRow(NamedTuple):
 
 
 class ListedRow(NamedTuple):
-    """A visible file below a folder, with how many lines and definitions it has."""
+    """A visible file below a folder."""
 
     path: str
     language: str
     blob_id: int
     lines: int
-    definitions: int
 
 
 class PlaceRow(NamedTuple):
@@ -180,10 +179,8 @@ WHERE d.pool_id = %(pool)s
 LIMIT %(limit)s
 """
 
-# A file, or everything below a folder, with what it defines.
 _BELOW = """
-SELECT f.path, b.language, f.blob_id, b.lines,
-       (SELECT count(*) FROM indexing.definition d WHERE d.pool_id = f.pool_id AND d.blob_id = f.blob_id)
+SELECT f.path, b.language, f.blob_id, b.lines
 FROM indexing.file f
 JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
 WHERE f.pool_id = %(pool)s AND f.repository_id = %(repository)s

@@ -72,7 +72,8 @@ def parse(request: Request) -> Asked:
     Raises:
         InvalidInputError: it is no name.
     """
-    written = request.name.strip().removesuffix("()").strip("`'\" ")
+    named = request.name.encode("utf-8", "ignore").decode().replace("\0", "\ufffd")
+    written = named.strip().removesuffix("()").strip("`'\" ")
     parts = [part for part in _SEPARATORS.split(written) if part]
     if not parts or len(written) > MAX_LENGTH or "\n" in written or not any(map(str.isalnum, parts[-1])):
         raise InvalidInputError(
