@@ -147,7 +147,7 @@ def _add_symbol(app: App, context: PluginContext) -> None:
             from packhorse_search.lookup import render, symbols
             from packhorse_search.lookup.service import Place
 
-            request = symbols.Request(name, with_references)
+            request = symbols.Request(name, with_references, everything=True)
             asked = symbols.parse(request)
 
             def ask(lookup: Lookup, repository: str, cursor: str | None) -> Awaitable[SymbolAnswer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Request:
     name: str
     references: bool = False
     cursor: str | None = None
+    everything: bool = False
+    """Every reference, whatever that costs: for people and pipes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +185,13 @@ async def _add_references(
     digest: bytes,
 ) -> None:
     files, _ = await candidates(database, where, asked.pattern)
-    found = await walk(database, files, first, asked.pattern, REFERENCE_LINES)
+    everything = asked.request.everything
+    found = await walk(database, files, first, asked.pattern, sys.maxsize if everything else REFERENCE_LINES)
     _leave_out(found, files, {(pool_id, row.blob_id, row.line) for pool_id, row in defined})
-    chosen = page.choose(found, first, len(files), REFERENCE_LINES, 0)
+    if everything:
+        chosen = page.everything(found, first, len(files))
+    else:
+        chosen = page.choose(found, first, len(files), REFERENCE_LINES, 0)
     repositories = {repository.id: repository for repository in where.repositories}
     told.files = await page.lines(database, chosen, files, repositories, 0)
     await _add_symbols(database, chosen, files, told.files)

@@ -97,7 +97,7 @@ async def walk(database: Database, files: Sequence[Candidate], first: int, patte
     left = float(MAX_CHUNKS)
     for batch in _batches(files[first:]):
         cost = sum(_cost(one, pattern) for one in batch)
-        if time.monotonic() > until or (left < cost and result.read):
+        if result.read and (time.monotonic() > until or left < cost):
             break
         if result.total >= enough and time.monotonic() > began + SECONDS_FULL and files[-1].row.chunks is None:
             break
