@@ -86,7 +86,7 @@ def test_a_chunker_that_fails_costs_its_file_the_syntax_only(monkeypatch: pytest
     prepared = prepare(Source("a.x", data, "broken"))
     assert prepared.failed
     assert "KeyError" in (prepared.fallback or "")
-    batch.take(Content(Todo("a.x", UNKNOWN), data, sha256(data).digest(), "broken"), None, prepared)
+    batch.take(Content(Todo("a.x", UNKNOWN), data, sha256(data).digest(), "broken", len(data)), None, prepared)
     [blob] = batch.blobs.values()
     assert "".join(chunk.content for chunk in blob.chunks) == "one\ntwo\n"
     assert blob.content.language == "broken"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.postings import Postings
@@ -25,17 +25,22 @@ HEAD_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes on their way to becoming a blob."""
+    """A file's bytes, `size` of them, on their way to becoming a blob."""
 
     todo: Todo
     data: bytes
     hash: bytes
     language: str
+    size: int
 
     @property
     def key(self) -> tuple[bytes, str]:
         """What identifies the blob within a pool."""
         return self.hash, self.language
+
+    def cut(self) -> Content:
+        """Return it without its bytes, which nobody needs once they are chunks."""
+        return replace(self, data=b"")
 
 
 @dataclass(slots=True)
@@ -95,6 +100,7 @@ class Batch:
             return
         self.redacted.update(prepared.redacted or {})
         first = self.postings.chunks
+        content = content.cut()
         self.blobs[content.key] = NewBlob(
             content=content,
             id=blob_id,

@@ -257,7 +257,7 @@ class Run:
             if blob_id is not None and not rebuild:
                 batch.listed.append((one.todo, blob_id))
             elif one.key in batch.blobs:
-                batch.contents.append(one)
+                batch.contents.append(one.cut())
             else:
                 new.append((one, blob_id))
         if new:
@@ -275,7 +275,7 @@ class Run:
         except UnreadableFileError as error:
             self._leave_out(batch, todo, error.reason)
             return None
-        return Content(todo, data, sha256(data).digest(), detect(todo.path, data[:HEAD_BYTES]))
+        return Content(todo, data, sha256(data).digest(), detect(todo.path, data[:HEAD_BYTES]), len(data))
 
     def _leave_out(self, batch: Batch, todo: Todo, reason: str) -> None:
         if reason == "vanished":
@@ -308,7 +308,7 @@ class Run:
             if one is fresh[one.key][0]:
                 continue
             if one.key in batch.blobs:
-                batch.contents.append(one)
+                batch.contents.append(one.cut())
             else:
                 self._note(one, made[one.key])
                 batch.take(one, None, made[one.key])

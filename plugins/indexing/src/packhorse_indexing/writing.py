@@ -113,7 +113,7 @@ def _blob_row(blob: NewBlob, blob_id: int, vectors: Vectors) -> BlobRow:
         hash=blob.content.hash,
         language=blob.content.language,
         lines=blob.lines,
-        bytes=len(blob.content.data),
+        bytes=blob.content.size,
         chunks=len(blob.chunks),
         embedded=sum(map(vectors.has, blob.hashes)),
         fallback=blob.fallback,

@@ -33,21 +33,28 @@ def add_segment(
     connection: Connection[Any], pool_id: int, segment: int, chunks: int, length: int, postings: Iterable[Posting]
 ) -> None:
     """Write a segment with its postings."""
-    rows = list(postings)
+    names: list[str] = []
+
+    def named() -> Iterator[Posting]:
+        # They are made as they are written: all of a batch's at once are some fifty megabytes.
+        for posting in postings:
+            names.append(posting[0])
+            yield posting
+
     connection.execute(
         "INSERT INTO indexing.segment (pool_id, id, chunks, length) VALUES (%s, %s, %s, %s)",
         [pool_id, segment, chunks, length],
-    )
-    connection.execute(
-        "INSERT INTO indexing.vocabulary (pool_id, segment, lexemes) VALUES (%s, %s, %s)",
-        [pool_id, segment, "\n".join(("", *(posting[0] for posting in rows), ""))],
     )
     statement = """
         COPY indexing.posting (pool_id, lexeme, segment, chunk_ids, frequencies, lengths) FROM STDIN (FORMAT binary)
         """
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in posting_rows(pool_id, segment, rows):
+        for block in posting_rows(pool_id, segment, named()):
             copy.write(block)
+    connection.execute(
+        "INSERT INTO indexing.vocabulary (pool_id, segment, lexemes) VALUES (%s, %s, %s)",
+        [pool_id, segment, "\n".join(("", *names, ""))],
+    )
 
 
 def segments_to_merge(connection: Connection[Any], pool_id: int) -> list[int]:
