@@ -78,7 +78,8 @@ def register_instructions() -> str:
     """Say when to index."""
     return (
         "Index a repository once with index_repository before you search it, and again after larger changes; "
-        "when it answers `running`, go on: what is indexed so far can be searched already."
+        "when it answers `running`, go on: what is indexed so far can be searched already. get_indexing_status says "
+        "why a file is not found."
     )
 
 

@@ -9,6 +9,7 @@ from fastmcp import Context
 from fastmcp.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from packhorse_indexing import requests
 from packhorse_indexing.answers import (
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from packhorse_indexing.models import Progress
 
 Limit = Annotated[int, Field(ge=1, le=200)]
+# A field left out and a field of null mean the same; only the first needs a place in the schema.
+Text = str | SkipJsonSchema[None]
 _WHICH = "id, path or folder name"
 
 
 def register(mcp: FastMCP, context: PluginContext) -> None:
     """Register the tools and the resources."""
     tools = IndexTools(context)
-    _add(mcp, tools.index_repository, None, idempotent_hint=True, destructive_hint=False, open_world_hint=True)
+    indexed = ["repository_id", "status", "files_indexed", "chunks_created", "duration_seconds", "errors"]
+    _add(mcp, tools.index_repository, indexed, idempotent_hint=True, destructive_hint=False, open_world_hint=True)
     _add(mcp, tools.get_indexing_status, ["repository_id", "status", "percent", "skipped"], read_only_hint=True)
     _add(mcp, tools.cancel_indexing, ["job_id", "status"], idempotent_hint=True, destructive_hint=False)
     _add(mcp, tools.list_repositories, ["repositories", "total_count"], read_only_hint=True)
@@ -57,14 +61,16 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
         return described.model_dump_json()
 
 
-def _add(mcp: FastMCP, function: Callable[..., Any], required: list[str] | None, **annotations: Any) -> None:
-    """Register a tool; with `required`, its output schema names those fields only, for every client pays for it."""
+def _add(mcp: FastMCP, function: Callable[..., Any], required: list[str], **annotations: Any) -> None:
+    """Register a tool; its schemas are short, for every client pays for them in every conversation."""
     hints = ToolAnnotations(**{"read_only_hint": False, "open_world_hint": False, **annotations})
-    if required is None:
-        mcp.add_tool(Tool.from_function(function, annotations=hints))
-        return
     schema = {"type": "object", "required": required}
-    mcp.add_tool(Tool.from_function(function, output_schema=schema, annotations=hints))
+    tool = Tool.from_function(function, output_schema=schema, annotations=hints)
+    tool.parameters.pop("additionalProperties", None)
+    for parameter in tool.parameters["properties"].values():
+        if parameter.get("default", ...) is None:
+            del parameter["default"]
+    mcp.add_tool(tool)
 
 
 class IndexTools:
@@ -97,14 +103,14 @@ class IndexTools:
 
     async def get_indexing_status(
         self,
-        repository_id: Annotated[str | None, Field(description=f"{_WHICH}; default: the last one indexed")] = None,
-        job_id: str | None = None,
+        repository_id: Annotated[Text, Field(description=f"{_WHICH}; default: the last one indexed")] = None,
+        job_id: Text = None,
         skipped: Annotated[
-            str | None, Field(description='list files not indexed: a reason such as "too large", or "all"')
+            Text, Field(description='list files not indexed: a reason such as "too large", or "all"')
         ] = None,
-        path: Annotated[str | None, Field(description="say why this path is, or is not, indexed")] = None,
+        path: Annotated[Text, Field(description="say why this path is, or is not, indexed")] = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: Text = None,
     ) -> StatusAnswer:
         """Tell how far indexing is, how fresh and complete an index is, and which files it leaves out and why."""
         wanted = requests.StatusRequest(repository_id, job_id, skipped, path, limit, cursor)
@@ -112,13 +118,13 @@ class IndexTools:
 
     async def cancel_indexing(
         self,
-        job_id: Annotated[str | None, Field(description="default: the one job at work")] = None,
-        repository_id: Annotated[str | None, Field(description=_WHICH)] = None,
+        job_id: Annotated[Text, Field(description="default: the one job at work")] = None,
+        repository_id: Annotated[Text, Field(description=_WHICH)] = None,
     ) -> CancelAnswer:
         """Stop an indexing job after the batch at work; what is indexed so far stays and can be searched."""
         return await requests.cancel(self._index, repository_id, job_id)
 
-    async def list_repositories(self, limit: Limit = 50, cursor: str | None = None) -> RepositoriesAnswer:
+    async def list_repositories(self, limit: Limit = 50, cursor: Text = None) -> RepositoriesAnswer:
         """List the indexed repositories with their state."""
         return await requests.page(self._index, limit, cursor)
 
