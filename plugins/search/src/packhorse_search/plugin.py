@@ -40,7 +40,8 @@ def register_instructions() -> str:
     """Say when to search."""
     return (
         "Use search_code to find where something is done, defined or said in indexed code before reading files; "
-        "ask in a sentence, by a symbol's name or by an error message, and narrow it with directory and file_type."
+        "ask in a sentence, by a symbol's name or by an error message, and narrow it with directory and file_type. "
+        "For every occurrence of a text use grep_code, for a name's definition and uses find_symbol."
     )
 
 

@@ -31,8 +31,11 @@ SYMBOLS = 6
 
 SUGGESTIONS = 3
 _FRAME = 6
-_LARGEST_FILES = 3
+_TELLING_FILES = 3
 """Files of a folder whose symbols stand for it."""
+
+_LARGEST_FILES = 10
+"""Files among which these are chosen: translations and data are long and define nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +186,10 @@ async def _add_symbols(
 
 def top_symbols(files: Sequence[Sequence[DefinitionRow]]) -> list[str]:
     """Return the outermost names that files define, the longest definitions first, a few of each file."""
-    share = max(1, SYMBOLS // max(1, len(files)))
+    defining = [outer for rows in files if (outer := [row for row in rows if row.scope is None])][:_TELLING_FILES]
+    share = max(1, SYMBOLS // max(1, len(defining)))
     names: dict[str, None] = {}
-    for rows in files:
-        outer = [row for row in rows if row.scope is None]
+    for outer in defining:
         outer.sort(key=lambda row: (row.line - (row.end_line or row.line), row.line))
         names.update(dict.fromkeys(shown(row.name) for row in outer[:share]))
     return list(names)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from packhorse_search.scope import Scope
 
 MAX_RESULTS = 50
-BUDGET = 4_000
+BUDGET = 2_500
 """Tokens of all contents."""
 
 _LEAST = 60
