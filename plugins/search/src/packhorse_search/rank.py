@@ -15,7 +15,7 @@ from packhorse_search.definitions import definition_strength
 from packhorse_search.filenames import folded, meanings, place_of, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
     from packhorse_search.filenames import Place
@@ -34,14 +34,17 @@ class Ranked(NamedTuple):
     candidate: Candidate
     score: float
     kind: FileKind
-    parts: tuple[float, ...]
-    """What each of `SIGNALS` gave."""
+    share: float
+    """What is left of the signals for the kind of file and the chunk's place in it."""
+    chunk_signals: tuple[float, ...]
+    file_signals: tuple[float, ...]
     contributed: Mapping[str, float]
 
     @property
     def signals(self) -> dict[str, float]:
         """The weighed parts that the score was summed from, by name."""
-        own = {name: value for name, value in zip(SIGNALS, self.parts, strict=True) if value > 0}
+        values = zip(SIGNALS, self.chunk_signals + self.file_signals, strict=True)
+        own = {name: value * self.share for name, value in values if value > 0}
         return {**own, **self.contributed}
 
 
@@ -63,7 +66,7 @@ def rank(
     """
     if not candidates:
         return []
-    overlaps = _Overlaps(query)
+    overlaps = _overlaps(query, _names(candidates))
     chunk_signals = [_chunk_signals(query, candidate, overlaps, weights) for candidate in candidates]
     sums = [sum(signals) for signals in chunk_signals]
     by_file: dict[tuple[str, int], list[int]] = {}
@@ -99,7 +102,9 @@ def rank(
             candidates[i],
             min(1.0, -negative / most),
             places[path].kind,
-            tuple(share * value for value in chunk_signals[i] + file_signals),
+            share,
+            chunk_signals[i],
+            file_signals,
             others,
         )
         for negative, path, _, i, share, file_signals, others in ranked
@@ -124,7 +129,7 @@ def path_score(query: Query, place: Place, statistics: PathStatistics, weights: 
 
 
 def _chunk_signals(
-    query: Query, candidate: Candidate, overlaps: _Overlaps, weights: Weights
+    query: Query, candidate: Candidate, overlaps: Mapping[str, float], weights: Weights
 ) -> tuple[float, float, float, float]:
     return (
         weights.lexical * candidate.evidence.words,
@@ -134,32 +139,39 @@ def _chunk_signals(
     )
 
 
-def _symbol_match(candidate: Candidate, overlaps: _Overlaps) -> float:
+def _symbol_match(candidate: Candidate, overlaps: Mapping[str, float]) -> float:
     """Return the share of the query's words in the best of the chunk's names, less where the name says more."""
-    best = overlaps[candidate.symbol] if candidate.symbol else 0.0
+    best = overlaps.get(candidate.symbol, 0.0) if candidate.symbol else 0.0
     for definition in candidate.definitions:
-        overlap = overlaps[definition.name]
-        best = max(best, overlap)
+        overlap = overlaps.get(definition.name, 0.0)
+        if overlap > best:  # noqa: PLR1730 - a call of max for each of a thousand names would be felt
+            best = overlap
     return best
 
 
-class _Overlaps(dict[str, float]):
-    """The share of a query's words in a name, worked out once for each name."""
+def _names(candidates: Sequence[Candidate]) -> set[str]:
+    names = {candidate.symbol for candidate in candidates if candidate.symbol}
+    names.update(definition.name for candidate in candidates for definition in candidate.definitions)
+    return names
 
-    def __init__(self, query: Query) -> None:
-        super().__init__()
-        self._vocabulary = query.vocabulary
-        self._words = len(query.words)
 
-    def __missing__(self, name: str) -> float:
-        parts = words(name)
-        overlap = 0.0
-        if not parts.isdisjoint(self._vocabulary):
-            found = [part for part in parts if part in self._vocabulary]
-            asked = {self._vocabulary[part] for part in found}
-            overlap = len(asked) / self._words * math.sqrt(len(found) / len(parts))
-        self[name] = overlap
-        return overlap
+def _overlaps(query: Query, names: Collection[str]) -> dict[str, float]:
+    """Return the share of the query's words in each name that has any.
+
+    Hundreds of names have none of them, which is seen without cutting each into its words.
+    """
+    together = "\n".join(names).lower()
+    present = [word for word in query.vocabulary if word in together]
+    overlaps = {}
+    for name in names:
+        lowered = name.lower()
+        if not name.isascii() or any(word in lowered for word in present):
+            parts = words(name)
+            found = [part for part in parts if part in query.vocabulary]
+            if found:
+                asked = {query.vocabulary[part] for part in found}
+                overlaps[name] = len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
+    return overlaps
 
 
 def _name_signal(query: Query, place: Place, weights: Weights) -> float:

@@ -202,31 +202,29 @@ def _few(warnings: list[str]) -> list[str]:
 
 def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
     """Fuse what the pools offer, over all of them at once, so that their scores compare."""
+    keys = {pool.pool_id: {row.chunk_id: ChunkKey(pool.pool_id, row.chunk_id) for row in pool.rows} for pool in found}
     evidence = fuse(
-        {ChunkKey(pool.pool_id, chunk): score for pool in found for chunk, score in pool.lexical.items()},
-        {ChunkKey(pool.pool_id, chunk): cosine for pool in found for chunk, cosine in pool.cosines.items()},
+        {keys[pool.pool_id][chunk]: score for pool in found for chunk, score in pool.lexical.items()},
+        {keys[pool.pool_id][chunk]: cosine for pool in found for chunk, cosine in pool.cosines.items()},
     )
-    candidates = []
     nothing = Evidence(0.0, 0.0)
-    for pool in found:
-        for row in pool.rows:
-            key = ChunkKey(pool.pool_id, row.chunk_id)
-            candidates.append(
-                Candidate(
-                    key=key,
-                    file=File(row.repository_id, row.path, row.language, row.blob_id),
-                    kind=row.kind,
-                    symbol=row.symbol,
-                    scope=row.scope,
-                    start_line=row.start_line,
-                    end_line=row.end_line,
-                    hash=row.hash,
-                    evidence=evidence.get(key, nothing),
-                    definitions=tuple(pool.definitions.get(row.chunk_id, ())),
-                    content=pool.contents.get(row.chunk_id, ""),
-                )
-            )
-    return candidates
+    return [
+        Candidate(
+            key=(key := keys[pool.pool_id][row.chunk_id]),
+            file=File(row.repository_id, row.path, row.language, row.blob_id),
+            kind=row.kind,
+            symbol=row.symbol,
+            scope=row.scope,
+            start_line=row.start_line,
+            end_line=row.end_line,
+            hash=row.hash,
+            evidence=evidence.get(key, nothing),
+            definitions=tuple(pool.definitions.get(row.chunk_id, ())),
+            content=pool.contents.get(row.chunk_id, ""),
+        )
+        for pool in found
+        for row in pool.rows
+    ]
 
 
 def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
