@@ -117,6 +117,18 @@ def test_task_masters_file_carries_sub_tasks_tags_and_unknown_states() -> None:
     assert (tagged.fields["labels"], tagged.fields["title"]) == (["feature"], '{"x": 1}')
 
 
+def test_what_task_master_itself_writes_at_times_is_taken() -> None:
+    subtasks = [
+        {"id": 1, "title": "a", "acceptanceCriteria": "- fast\n- small", "testStrategy": "1. measure"},
+        {"id": 1, "title": "b", "acceptanceCriteria": ["c", "d"], "testStrategy": "so\n" * 30, "details": "how"},
+    ]
+    _, a, b = taskmaster.read(json.dumps({"master": {"tasks": [{"id": 1, "title": "T", "subtasks": subtasks}]}}))
+    assert a.fields["acceptance_criteria"] == ["fast", "small", "measure"]
+    assert a.key != b.key, "two sub-tasks of one number are two tasks"
+    assert b.fields["acceptance_criteria"] == ["c", "d"]
+    assert b.fields["notes"].startswith("how\n\nTest strategy\nso\nso"), "prose is no list of criteria"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"tasks": 3}', '{"a": {"b": []}}'])
 def test_another_file_is_no_tasks_json(text: str) -> None:
     with pytest.raises(InvalidInputError, match="The file is no"):
@@ -135,9 +147,14 @@ def test_a_folder_of_backlog_md_carries_front_matter_sections_and_criteria(tmp_p
         "---\nid: TASK-2\ntitle: >-\n  folded\n  title\nstatus: Blocked\nassignee: @bob\ndependencies:\n  - task-1\n"
         "parent_task_id: task-1\npriority: odd\n---\nbare text\n"
     )
+    (folder / "readme.md").write_text("no front matter, no task")
     (tmp_path / "backlog" / "completed").mkdir()
-    (tmp_path / "backlog" / "completed" / "old.md").write_text("no front matter")
-    one, two, old = backlog.read(tmp_path)
+    (tmp_path / "backlog" / "completed" / "back-3 - old.md").write_text(
+        "---\nid: BACK-3\ntitle: old\nstatus: To Do\nmodified_files:\n  - src/a.py\n  - ../out\nreferences:\n"
+        "  - https://example.org/x\n  - docs/b.md\ndependencies: [BACK-2, task-9]\nparent_task_id: BACK-1\n---\n"
+        "## Approach\n\nOwn words.\n\n## Acceptance Criteria\n" + f"- [ ] {'long ' * 300}\n"
+    )
+    old, one, two = sorted(backlog.read(tmp_path), key=lambda task: task.key)
     assert one.fields == {
         "title": "It's one", "status": "in-progress", "priority": "high", "labels": ["a", "b"], "assignee": "ada",
         "description": "Text.", "notes": "Implementation notes\nDone so.",
@@ -148,7 +165,11 @@ def test_a_folder_of_backlog_md_carries_front_matter_sections_and_criteria(tmp_p
         "title": "folded title", "status": "need to be done", "priority": "medium", "labels": ["blocked"],
         "assignee": "bob", "description": "bare text",
     }  # fmt: skip
-    assert (old.key, old.fields["status"]) == ("old", "complete")
+    # A project may have changed its prefix: what older references mean is told by the number.
+    assert (old.key, old.fields["status"]) == ("back-3", "complete")
+    assert (old.parent, old.depends_on) == ("task-1", ["task-2", "task-9"])
+    assert old.fields["planning_references"] == ["src/a.py", "docs/b.md"]
+    assert old.fields["notes"].startswith("Approach\nOwn words.\n\nAcceptance criteria\n- [ ] long long")
     assert backlog.read(tmp_path / "backlog")[0].key == "task-1"
     with pytest.raises(InvalidInputError, match=r"no folder of Backlog\.md"):
         backlog.read(folder)

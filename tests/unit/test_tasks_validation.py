@@ -29,6 +29,21 @@ def test_other_titles_are_refused(title: str) -> None:
         validation.title(title)
 
 
+@pytest.mark.parametrize("name", ["main", "001-feature", "user/fix.v2", "日本語", "a@b", "HEADs", "x.locked"])
+def test_a_branch_is_what_git_takes(name: str) -> None:
+    assert validation.branch(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "-x", "/a", "a/", "a//b", "a..b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "a~1", "a^", "a:b", "a?", "a*",
+     "a[b", "a\\b", "a@{b", "@", "HEAD", "a\tb", ""],
+)  # fmt: skip
+def test_a_branch_that_git_would_refuse_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="branch"):
+        draft(branches=[name])
+
+
 @given(st.text())
 def test_whatever_text_passes_can_be_stored(text: str) -> None:
     assert "\0" not in validation.text("notes", text.replace("\0", ""))

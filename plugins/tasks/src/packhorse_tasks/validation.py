@@ -19,8 +19,11 @@ COMMENT_LENGTH = 10_000
 NAME_LENGTH = 200
 PATH_LENGTH = 1_000
 LIST_LENGTH = 100
+CRITERION_LENGTH = 1_000
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+# What git-check-ref-format(1) and git-branch(1) refuse in the name of a branch, control characters aside.
+_NO_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|^[-/]|[/.]$|^(@|HEAD)$")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _QUOTED_LENGTH = 60
 
@@ -97,6 +100,23 @@ def identifier(name: str, value: str) -> UUID:
 def identifiers(name: str, values: Sequence[str]) -> list[UUID]:
     """Return the ids of several tasks without duplicates, their order kept."""
     return [identifier(f"{name}[{i}]", value) for i, value in enumerate(lines(name, values))]
+
+
+def branch(value: str) -> str:
+    """Return the name of a branch.
+
+    Raises:
+        InvalidInputError: git would not take it.
+    """
+    name = line("branch", value)
+    wrong = _NO_BRANCH.search(name)
+    if wrong:
+        raise InvalidInputError(
+            f"branch {quoted(name)} is no name that git takes, because of {quoted(wrong[0])}.",
+            remedy="Give it as `git branch --show-current` prints it.",
+            field="branch",
+        )
+    return name
 
 
 def commit(value: str) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InvalidInputError
-from packhorse_tasks.validation import TITLE_LENGTH
+from packhorse_tasks.validation import CRITERION_LENGTH, TITLE_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 50 * 1024 * 1024
+MOST_CRITERIA = 20
+"""More lines than these are no list of criteria but prose."""
+_BULLET = re.compile(r"\s*([-*+]|\d+[.)])\s+")
 
 
 @dataclass(slots=True)
@@ -30,8 +34,18 @@ class Portable:
 
 def one_line(text: str) -> str:
     """Return a title that the tracker takes: on one line, without control characters, cut at its length."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:TITLE_LENGTH] or "untitled"
+    return _printable(text)[:TITLE_LENGTH] or "untitled"
+
+
+def criteria(text: str) -> list[str] | None:
+    """Return the lines of a text as acceptance criteria; None when it is too much for that: prose for the notes."""
+    found = [_printable(_BULLET.sub("", line, count=1)) for line in text.splitlines() if line.strip()]
+    fit = len(found) <= MOST_CRITERIA and all(len(one) <= CRITERION_LENGTH for one in found)
+    return [one for one in found if one] if fit else None
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def read_text(path: Path) -> str:

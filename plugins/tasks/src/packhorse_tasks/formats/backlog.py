@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InvalidInputError
 from packhorse_tasks.formats import Portable, one_line, read_text
+from packhorse_tasks.validation import CRITERION_LENGTH, LIST_LENGTH, reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,8 @@ _SECTION = re.compile(r"^##[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _CRITERION = re.compile(r"^\s*[-*] \[([ xX])\] (?:#\d+ )?(.*\S)\s*$", re.MULTILINE)
 _CRITERIA = "acceptance criteria"
-_NOTES = ("implementation plan", "implementation notes", "final summary", "definition of done")
+_PREFIX = re.compile(r"[a-z]+-(?=\d)")
+_FILES = ("modified_files", "references", "documentation")
 
 
 def read(folder: Path) -> list[Portable]:
@@ -29,38 +31,71 @@ def read(folder: Path) -> list[Portable]:
     root = folder / "backlog" if (folder / "backlog").is_dir() else folder
     if not (root / "tasks").is_dir():
         raise InvalidInputError(f"{folder} is no folder of Backlog.md: it has no backlog/tasks.")
-    return [
-        _task(read_text(path), path, status)
+    tasks = [
+        task
         for name, status in _FOLDERS.items()
         if (root / name).is_dir()
         for path in sorted((root / name).glob("*.md"))
+        if (task := _task(read_text(path), status)) is not None
     ]
+    return _connected(tasks)
 
 
-def _task(text: str, path: Path, status: str | None) -> Portable:
+def _connected(tasks: list[Portable]) -> list[Portable]:
+    """Return the tasks, their references right also where a project's prefix changed and older files say the former."""
+    keys = {task.key for task in tasks}
+    by_number = {_PREFIX.sub("", task.key): task.key for task in tasks}
+
+    def meant(key: str) -> str:
+        return key if key in keys else by_number.get(_PREFIX.sub("", key), key)
+
+    for task in tasks:
+        task.parent = None if task.parent is None else meant(task.parent)
+        task.depends_on = [meant(key) for key in task.depends_on]
+    return tasks
+
+
+def _task(text: str, status: str | None) -> Portable | None:
+    """Return the task of a file; None for one without an id, such as a readme."""
     matter, body = _split(text)
+    if not matter.get("id"):
+        return None
     sections = _sections(body)
+    description = sections.pop("description", "") or sections.pop("", "")
+    found = _CRITERION.findall(sections.get(_CRITERIA, ""))
+    if len(found) <= LIST_LENGTH and all(len(text) <= CRITERION_LENGTH for _, text in found):
+        sections.pop(_CRITERIA, None)
+    else:
+        found = []
+    notes = "\n\n".join(f"{name.capitalize()}\n{text}".strip() for name, text in sections.items() if text)
     stated = str(matter.get("status") or "to do").lower()
     labels = [*_list(matter.get("labels")), *([stated] if stated not in _STATUS else [])]
-    criteria = sections.get(_CRITERIA, "")
-    notes = "\n\n".join(f"{name.capitalize()}\n{sections[name]}" for name in _NOTES if sections.get(name))
     priority = str(matter.get("priority") or "medium").lower()
     fields: dict[str, Any] = {
-        "title": one_line(str(matter.get("title") or path.stem)),
+        "title": one_line(str(matter.get("title") or matter["id"])),
         "status": status or _STATUS.get(stated, "need to be done"),
         "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
         "labels": labels,
         "assignee": next(iter(_list(matter.get("assignee"))), "").removeprefix("@") or None,
-        "description": sections.get("description") or sections.get("") or None,
+        "description": description or None,
         "notes": notes or None,
-        "acceptance_criteria": [f"{'[x] ' if met != ' ' else ''}{text}" for met, text in _CRITERION.findall(criteria)],
+        "acceptance_criteria": [f"{'[x] ' if met != ' ' else ''}{text}" for met, text in found],
+        "planning_references": [path for name in _FILES for path in _list(matter.get(name)) if _is_file(path)],
     }
     return Portable(
-        key=_key(str(matter.get("id") or path.stem)),
+        key=_key(str(matter["id"])),
         fields={name: value for name, value in fields.items() if value},
         parent=_key(str(matter["parent_task_id"])) if matter.get("parent_task_id") else None,
         depends_on=[_key(one) for one in _list(matter.get("dependencies"))],
     )
+
+
+def _is_file(path: str) -> bool:
+    """Tell whether a reference is a path in the repository, and neither an address nor one that climbs out."""
+    try:
+        return "://" not in path and bool(reference("reference", path))
+    except InvalidInputError:
+        return False
 
 
 def _key(name: str) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from packhorse.errors import InvalidInputError
-from packhorse_tasks.formats import Portable, one_line
+from packhorse_tasks.formats import Portable, criteria, one_line
 
 _STATUS = {
     "pending": "need to be done", "deferred": "need to be done", "blocked": "need to be done",
@@ -30,7 +30,14 @@ def read(text: str) -> list[Portable]:
     lists = _lists(value)
     if not lists:
         raise InvalidInputError('The file is no tasks.json of task-master: it has no list of "tasks".')
-    return [task for tag, tasks in lists.items() for task in _tasks(tag, tasks)]
+    found: dict[str, Portable] = {}
+    for task in (task for tag, tasks in lists.items() for task in _tasks(tag, tasks)):
+        name, times = task.key, 1
+        while task.key in found:  # files that task-master itself has written repeat a number now and then
+            times += 1
+            task.key = f"{name} ({times})"
+        found[task.key] = task
+    return list(found.values())
 
 
 def _lists(value: Any) -> dict[str, list[dict[str, Any]]]:
@@ -64,18 +71,28 @@ def _fields(task: dict[str, Any], tag: str) -> dict[str, Any]:
     status = str(task.get("status") or "pending").lower()
     labels = ([tag] if tag != _MAIN_TAG else []) + ([status] if status in _LABELLED or status not in _STATUS else [])
     priority = str(task.get("priority") or "medium").lower()
-    criteria = _text(task.get("testStrategy"))
+    notes = [_text(task.get("details"))]
+    wanted: list[str] = []
+    for name, heading in (("acceptanceCriteria", "Acceptance criteria"), ("testStrategy", "Test strategy")):
+        text = _text(task.get(name))
+        lines = criteria(text)
+        if lines is None:
+            notes.append(f"{heading}\n{text}")
+        else:
+            wanted += lines
     fields: dict[str, Any] = {
         "title": one_line(_text(task.get("title"))),
         "status": _STATUS.get(status, "need to be done"),
         "priority": priority if priority in {"low", "medium", "high", "critical"} else "medium",
         "description": _text(task.get("description")) or None,
-        "notes": _text(task.get("details")) or None,
+        "notes": "\n\n".join(part for part in notes if part),
         "labels": labels,
-        "acceptance_criteria": [one_line(line) for line in criteria.splitlines() if line.strip()],
+        "acceptance_criteria": wanted,
     }
     return {name: value for name, value in fields.items() if value}
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
