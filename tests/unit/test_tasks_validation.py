@@ -121,5 +121,5 @@ def test_unknown_words_and_blank_comments_are_refused(name: str, value: str) -> 
 def test_a_task_collects_only_so_many_branches() -> None:
     row = {"branches": [f"b{i}" for i in range(COLLECTED)]}
     with pytest.raises(InvalidInputError, match="keeps 1,000 branches at most"):
-        draft(branches=["one more"]).applied_to(row)
+        draft(branches=["one-more"]).applied_to(row)
     assert draft(branches=["b0"]).applied_to(row) == {}

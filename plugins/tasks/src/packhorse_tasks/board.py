@@ -23,20 +23,31 @@ _COLUMN = 28
 """The narrowest column that is still read with pleasure; a narrower terminal shows them one below the other."""
 
 
+_NARROW = {"Who": 16, "Labels": 20}
+
+
 def show_list(page: TaskList) -> None:
-    """Print a line for each task."""
-    table = terminal.table("", "#", "Title", "Priority", "Who", "Due", "Labels")
-    for task in page.summaries:
-        table.add_row(
-            terminal.safe(STATUS_MARK[task.status], style=STATUS_STYLE[task.status]),
-            terminal.safe(task.number, style="dim"),
-            _title(task),
-            terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
-            terminal.safe(task.claimed_by or task.assignee or ""),
-            _due(task.due_date, task.status),
-            terminal.safe(" ".join(task.labels or []), style="blue"),
-        )
-    if page.tasks:
+    """Print a line for each task, with the columns that have something to say."""
+    rows = [
+        {
+            "": terminal.safe(STATUS_MARK[task.status], style=STATUS_STYLE[task.status]),
+            "#": terminal.safe(task.number, style="dim"),
+            "Title": _title(task),
+            "Priority": terminal.safe(task.priority or "", style=PRIORITY_STYLE.get(task.priority or "", "")),
+            "Who": terminal.safe(task.claimed_by or task.assignee or ""),
+            "Due": _due(task.due_date, task.status),
+            "Labels": terminal.safe(" ".join(task.labels or []), style="blue"),
+        }
+        for task in page.summaries
+    ]
+    if rows:
+        told = [name for name in rows[0] if any(row[name].plain for row in rows)]
+        table = terminal.table(*told)
+        if terminal.output().is_terminal:  # the title is what a listing is read for
+            for column in table.columns:
+                column.max_width = _NARROW.get(str(column.header))
+        for row in rows:
+            table.add_row(*(row[name] for name in told))
         terminal.print_table(table)
     shown = len(page.tasks)
     if shown < page.total_count:
@@ -104,7 +115,7 @@ def _cards(page: TaskList) -> RenderableType:
 
     cards = Table.grid(padding=(0, 1))
     cards.add_column(justify="right")
-    cards.add_column(ratio=1)
+    cards.add_column(ratio=1, overflow="fold")  # not every script has blanks to break lines at
     for task in page.summaries:
         cards.add_row(terminal.safe(task.number, style="dim"), Group(*_card(task)))
     return Group(cards, *_rest(page))
@@ -157,14 +168,20 @@ def show_task(task: Task, missing: Sequence[str]) -> None:
     for name, text in (("", task.description), ("Notes", task.notes)):
         if text:
             console.print()
-            console.print(terminal.safe(f"{name}\n" if name else "", style="bold") + terminal.safe(text, keep="\n"))
+            if name:
+                console.print(terminal.safe(name, style="bold"))
+            console.print(terminal.safe(text, keep="\n"))
+    if task.acceptance_criteria:
+        console.print()
     for criterion in task.acceptance_criteria:
         met = criterion.startswith("[x] ")
         console.print(terminal.safe(f"  {'☑' if met else '☐'} {criterion.removeprefix('[x] ')}"))
     if task.comment_count > len(task.comments):
-        console.print(terminal.safe(f"\nthe last {len(task.comments)} of {task.comment_count} comments", style="dim"))
+        console.print()
+        console.print(terminal.safe(f"the last {len(task.comments)} of {task.comment_count} comments", style="dim"))
     for comment in task.comments:
-        console.print(terminal.safe(f"\n{comment.author} {_local(comment.created_at)}", style="dim"))
+        console.print()
+        console.print(terminal.safe(f"{comment.author} {_local(comment.created_at)}", style="dim"))
         console.print(terminal.safe(comment.body, keep="\n"))
 
 

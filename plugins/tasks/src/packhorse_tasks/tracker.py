@@ -93,7 +93,9 @@ class Tracker:
         async with reading(self._database) as connection:
             found = await store.rows(connection, store.FIND, {"prefix": reference.lower().removeprefix("#")})
         if not found:
-            raise NotFoundError(f"There is no task {reference}.", remedy="`packhorse tasks list --all` shows all.")
+            raise NotFoundError(
+                f"There is no task {reference}.", remedy="`packhorse tasks list` shows them with their numbers."
+            )
         if len(found) > 1 and not reference.lstrip("#").isdecimal():
             raise ConflictError(f"Several tasks begin with {reference}.", remedy="Give more of the id, or the number.")
         task_id: UUID = found[0]["id"]

@@ -168,18 +168,31 @@ async def _existing(tracker: Tracker, one: Portable, where: str) -> UUID | None:
 
 
 async def _connect(tracker: Tracker, one: Portable, ids: dict[str, UUID], actor: str, *, fresh: bool) -> None:
-    parent = ids.get(one.parent or "")
-    needs = [ids[key] for key in one.depends_on if key in ids]
+    parent = str(ids[one.parent]) if one.parent in ids else None
+    needs = [str(ids[key]) for key in one.depends_on if key in ids]
     try:
         if parent is not None or needs:
-            wanted = draft(
-                parent_id=str(parent) if parent else None, depends_on=[str(need) for need in needs] if needs else None
-            )
+            wanted = draft(parent_id=parent, depends_on=needs or None)
             await tracker.update(ids[one.key], wanted, actor=actor)
-    except ConflictError as error:
-        terminal.print_warning(f"{one.fields['title']}: {error.message}")
+    except ConflictError:
+        await _connect_singly(tracker, one, ids[one.key], parent, needs, actor)
     for body in one.comments if fresh else []:
         await tracker.update(ids[one.key], draft(comment=body), actor=actor)
+
+
+async def _connect_singly(
+    tracker: Tracker, one: Portable, task_id: UUID, parent: str | None, needs: Sequence[str], actor: str
+) -> None:
+    """Connect what can be connected, and say what cannot: elsewhere a sub-task may wait for its parent, for one."""
+    kept: list[str] = []
+    for need in (None, *needs):
+        wanted = draft(parent_id=parent) if need is None else draft(depends_on=[*kept, need])
+        try:
+            await tracker.update(task_id, wanted, actor=actor)
+        except ConflictError as error:
+            terminal.print_warning(f"{one.fields['title']}: {error.message} It is left out.")
+        else:
+            kept += [need] if need else []
 
 
 def _uuid(key: str) -> UUID | None:
