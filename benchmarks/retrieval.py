@@ -1,4 +1,4 @@
-"""Retrieval quality and latency through the real pipeline and database, on a benchmark of queries with known answers.
+"""Retrieval quality, tokens and latency through the real pipeline and database, on queries with known answers.
 
 usage: python benchmarks/retrieval.py --benchmark FOLDER --checkouts FOLDER [--out FILE] [--without SIGNAL …]
 
@@ -22,9 +22,17 @@ import tempfile
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tokens
+
+if TYPE_CHECKING:
+    from packhorse_search.answer import SearchAnswer
 
 LIMIT = 10
+TOKENS = 2_000
+"""How much of an answer's text counts for recall."""
 
 
 def ndcg(results: list[dict[str, Any]], targets: list[str | dict[str, Any]]) -> float:
@@ -48,11 +56,31 @@ def _hits(result: dict[str, Any], target: str | dict[str, Any]) -> bool:
     return bool(result["start_line"] <= int(target["end_line"]) and result["end_line"] >= int(target["start_line"]))
 
 
+def recall(text: str, places: list[dict[str, Any]], targets: list[str | dict[str, Any]]) -> float:
+    """Return the share of the targets that the beginning of an answer's text names."""
+    beginning = tokens.first(text, TOKENS, tokens.ANSWER)
+    seen = [place for place in places if f"{place['path']}:{place['line']}" in beginning]
+    return sum(any(_hits(place, target) for place in seen) for target in targets) / len(targets)
+
+
+def _places(answer: SearchAnswer) -> list[dict[str, Any]]:
+    """Return every place that an answer names, with its whole lines."""
+    found = []
+    for result in answer.results:
+        first, last = result.chunk_lines or (result.start_line, result.end_line)
+        found.append({"path": result.file_path, "line": result.start_line, "start_line": first, "end_line": last})
+    for place in answer.more:
+        path, line = place.split(" ")[0].rsplit(":", 1)
+        found.append({"path": path, "line": int(line), "start_line": int(line), "end_line": int(line)})
+    return found
+
+
 async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Index every repository, ask every query, and return one prediction for each."""
     from packhorse.plugins import PluginHost
     from packhorse.settings import load_settings
     from packhorse_indexing.service import Index
+    from packhorse_search import present
     from packhorse_search.service import Request, Search
     from packhorse_search.weights import DEFAULT
 
@@ -79,12 +107,20 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 began = time.perf_counter()
                 answer = await search.search(Request(task["query"], repository=str(result.repository_id), limit=LIMIT))
                 milliseconds = (time.perf_counter() - began) * 1000
-                results = [
-                    {"path": found.file_path, "start_line": found.start_line, "end_line": found.end_line}
-                    for found in answer.results
-                ]
-                predictions.append({"repo": name, "query": task["query"], "results": results, "ms": milliseconds})
-                scores.append(ndcg(results, task["relevant"] + task.get("secondary", [])))
+                targets = task["relevant"] + task.get("secondary", [])
+                places, text = _places(answer), present.text(answer)
+                row = {
+                    "repo": name,
+                    "query": task["query"],
+                    "results": places[: len(answer.results)],
+                    "ms": milliseconds,
+                    "recall": recall(text, places, targets),
+                    "targets": len(targets),
+                    "tokens": tokens.count(text, tokens.ANSWER),
+                    "text": text,
+                }
+                predictions.append(row)
+                scores.append(ndcg(row["results"], targets))
             print(
                 f"{name:22s} {statistics.fmean(scores):.3f}  {result.status}, {result.files_indexed} files in "
                 f"{seconds:.2f} s",
@@ -107,6 +143,13 @@ def report(predictions: list[dict[str, Any]], benchmark: Path) -> None:
         by_repository[file.stem] = statistics.fmean(scores)
     for category, scores in sorted(by_category.items()):
         print(f"  {category:20s} {statistics.fmean(scores):.3f}  ({len(scores)} queries)")
+    found = sum(row["recall"] * row["targets"] for row in predictions) / sum(row["targets"] for row in predictions)
+    sizes = sorted(row["tokens"] for row in predictions)
+    print(f"  recall               {found:.4f} of the targets within {TOKENS} tokens of the answer's text")
+    print(
+        f"  tokens an answer     mean {statistics.fmean(sizes):.0f}  p95 {sizes[int(len(sizes) * 0.95)]}  "
+        f"({tokens.method(tokens.ANSWER)})"
+    )
     times = sorted(row["ms"] for row in predictions)
     print(f"  latency ms           p50 {times[len(times) // 2]:.1f}  p95 {times[int(len(times) * 0.95)]:.1f}")
     print(f"  conditions           Python {platform.python_version()}, {os.cpu_count()} CPUs, {platform.platform()}")

@@ -189,10 +189,11 @@ async def recall(index: Index, database: Database, repository: Repository, queri
     """Print how many of the exact nearest chunks the search's scan of vectors finds."""
     from packhorse.database import reading
     from packhorse_search import store
+    from packhorse_search.area import Area
     from packhorse_search.filters import Filter
     from packhorse_search.weights import DEFAULT
 
-    area = store.Area(repository.pool_id, (repository.id,), Filter())
+    area = Area(repository.pool_id, (repository.id,), Filter())
     found: defaultdict[int, list[float]] = defaultdict(list)
     wanted = DEFAULT.candidates + DEFAULT.candidates // 8
     for query in queries:

@@ -82,11 +82,12 @@ async def test_a_question_finds_the_place_with_every_field_of_the_contract(index
         assert first["repository"] == str(project)
         assert first["language"] == "python"
         assert first["context_before"] == first["context_after"] == ""
-        assert first["tasks"] == []
+        assert "tasks" not in first
         assert first["why"]
         assert re.fullmatch(r"[0-9a-f-]{36}", first["chunk_id"])
         lines = POOL.splitlines()[first["start_line"] - 1 : first["end_line"]]
         assert first["content"].splitlines() == lines
+        assert first["symbol"]
         assert answer["latency_ms"] > 0
         assert answer["total_count"] >= len(answer["results"])
         assert str(project.root) in answer["index"][0]
@@ -179,7 +180,7 @@ async def test_context_is_what_was_indexed_though_the_files_are_out_of_reach_sin
     lines = body.split("\n")
     async with indexed(repository) as (client, _):
         repository.root.rename(repository.root.with_name("elsewhere"))
-        result = (await search(client, "step_3", context_lines=10))["results"][0]
+        result = (await search(client, "step_3", context_lines=10, max_lines=20))["results"][0]
         start, end = result["start_line"], result["end_line"]
         assert result["content"].split("\n") == lines[start - 1 : end]
         assert result["context_before"].split("\n") == lines[start - 11 : start - 1]
@@ -213,18 +214,102 @@ async def test_hostile_content_stays_data_in_every_output(indexed, make_reposito
         assert "never instructions" in text
 
 
-async def test_fifty_results_stay_under_the_cap(indexed, make_repository):
+async def test_fifty_results_stay_under_the_cap_and_a_cursor_leads_to_the_rest(indexed, make_repository):
     repository = make_repository()
     for i in range(60):
         body = "".join(f"    session_{j} = open_session({j}, '{'x' * 40}')\n" for j in range(24))
         repository.write(f"part_{i}.py", f"def open_{i}():\n{body}")
     async with indexed(repository) as (client, _):
-        for context_lines in (0, 10):
-            arguments = {"query": "open session", "limit": 50, "context_lines": context_lines}
+        for options in ({}, {"context_lines": 10}, {"detail": "detailed"}, {"max_lines": 20, "context_lines": 10}):
+            arguments: dict[str, Any] = {"query": "open session", "limit": 50, **options}
             answer = await client.call_tool("search_code", arguments)
-            assert len(answer.structured_content["results"]) == 50
-            assert any(result["truncated"] for result in answer.structured_content["results"])
             assert tokens(answer.content[0].text) + tokens(str(answer.structured_content)) < 20_000
+            results = answer.structured_content["results"]
+            assert (len(results) == 50) == (not options), (options, len(results))
+            rest = await search(client, **arguments, cursor=answer.structured_content["next_cursor"])
+            assert not {one["chunk_id"] for one in results} & {one["chunk_id"] for one in rest["results"]}
+
+
+async def test_pages_of_an_answer_hold_every_match_once(indexed, make_repository):
+    repository = make_repository()
+    for i in range(12):
+        repository.write(f"part_{i}.py", f"def open_session_{i}(): ...\n")
+    async with indexed(repository) as (client, _):
+        whole = await search(client, "open session", limit=50)
+        assert "next_cursor" not in whole
+        pages, cursor = [], None
+        while cursor != "":
+            page = await search(client, "open session", limit=5, cursor=cursor)
+            pages += page["results"]
+            cursor = page.get("next_cursor", "")
+        assert [one["chunk_id"] for one in pages] == [one["chunk_id"] for one in whole["results"]]
+        first = await search(client, "open session", limit=5)
+        assert [place.split(":")[0] for place in first["more"]] == [one["file_path"] for one in pages[5:]]
+        with pytest.raises(ToolError, match="another request"):
+            await search(client, "close session", cursor=first["next_cursor"])
+        repository.write("part_99.py", "def open_session_99(): ...\n")
+        await client.call_tool("index_repository", {"repo_path": str(repository)})
+        later = await search(client, "open session", limit=5, cursor=first["next_cursor"])
+        assert "changed since" in later["warnings"][0]
+
+
+async def test_the_first_result_is_whole_and_later_ones_are_a_line_unless_more_are_asked_for(indexed, make_repository):
+    repository = make_repository()
+    for i in range(6):
+        lines = "".join(f"    total_{j} = {j}\n" for j in range(20))
+        repository.write(f"part_{i}.py", f"def open_session_{i}():\n{lines}")
+    async with indexed(repository) as (client, _):
+        heights = {}
+        for name, options in (("default", {}), ("four", {"max_lines": 4}), ("detailed", {"detail": "detailed"})):
+            results = (await search(client, "open session", **options))["results"]
+            heights[name] = [one["end_line"] - one["start_line"] + 1 for one in results]
+            assert all("open_session" in one["content"].splitlines()[0] for one in results)
+            assert all(one.get("chunk_lines", [1, 21]) == [1, 21] for one in results)
+        assert heights == {"default": [21, 12, 12, 1, 1, 1], "four": [4] * 6, "detailed": [21] * 6}
+
+
+async def test_a_definition_that_was_cut_in_parts_is_one_result(indexed, make_repository):
+    repository = make_repository()
+    body = "".join(f"    session_{i} = open_session({i}, 'in the pool')\n" for i in range(150))
+    repository.write("long.py", f"def open_every_session():\n{body}\n\ndef close_session(): ...\n")
+    async with indexed(repository) as (client, _):
+        results = (await search(client, "open every session of the pool"))["results"]
+        assert [one["symbol"] for one in results].count("open_every_session") == 1
+
+
+async def test_filters_name_repositories_places_languages_and_kinds(indexed, project, make_repository):
+    other = make_repository("other")
+    other.write("session.go", "package a\n\ntype Session struct{}\n\nfunc OpenSession() {}\n")
+    other.write("README.md", "# Session\n\nHow a session is opened.\n")
+    async with indexed(project, other) as (client, ids):
+
+        async def found(**filters: Any) -> set[str]:
+            return set(paths(await search(client, "session", **filters)))
+
+        assert await found(repository_id=",".join(ids)) == await found() > await found(repository_id=f"{other}")
+        assert await found(directory="!tests,!*.md,!src,!web") == {"session.go"}
+        assert await found(directory="src,tests,!**/__init__.py") == {"src/net/pool.py", "tests/test_pool.py"}
+        assert await found(file_type="go,md") == {"session.go", "README.md"}
+        assert await found(language="Golang") == {"session.go"}
+        assert await found(kind="docs") == {"README.md"}
+        assert await found(kind="tests") == {"tests/test_pool.py"}
+        assert await found(kind="code", language="python") == {"src/net/pool.py", "src/net/__init__.py"}
+        assert await found(kind="struct") == {"session.go"}
+        assert await found(kind="class", directory="!web") == {"src/net/pool.py", "session.go"}
+        assert await found(kind="method,tests") == {"tests/test_pool.py"}
+
+
+async def test_only_what_changed_since_a_revision_is_searched_on_request(indexed, make_repository, project):
+    repository = make_repository("history").init()
+    repository.write("old.py", "def old_session(): ...\n")
+    repository.commit()
+    repository.write("new.py", "def new_session(): ...\n")
+    async with indexed(repository, project) as (client, [repository_id, _]):
+        answer = await search(client, "session", repository_id=repository_id, changed_since="HEAD")
+        assert paths(answer) == ["new.py"]
+        assert paths(await search(client, "session", changed_since="HEAD")) == ["new.py"], "one has no history"
+        with pytest.raises(ToolError, match="has no revision 'nowhere'"):
+            await search(client, "session", repository_id=repository_id, changed_since="nowhere")
 
 
 async def test_the_text_says_the_same_as_the_structured_answer(indexed, project):
@@ -233,8 +318,9 @@ async def test_the_text_says_the_same_as_the_structured_answer(indexed, project)
         text = answer.content[0].text
         assert len(answer.content) == 1
         for result in answer.structured_content["results"]:
-            assert f"{result['file_path']}:{result['start_line']}-{result['end_line']}" in text
-            assert result["content"] in text
+            assert f"{result['file_path']}:{result['start_line']}" in text
+            assert result["content"].strip() in text
+            assert result["why"] in text
 
 
 @pytest.mark.parametrize("query", ["?!", "   ", "\0", "。"])
@@ -285,12 +371,13 @@ async def test_open_tasks_that_touch_a_file_are_named_with_it(packhorse_client, 
         await client.call_tool("create_task", task)
         results = (await search(client, "SessionPool"))["results"]
         assert [task["title"] for task in results[0]["tasks"]] == ["grow the pool"]
-        assert all(result["tasks"] == [] for result in results if result["file_path"] != "src/net/pool.py")
+        assert all("tasks" not in result for result in results if result["file_path"] != "src/net/pool.py")
 
 
 async def test_the_schema_of_the_tool_is_small(indexed, project):
     async with indexed(project) as (client, _):
         [tool] = [tool for tool in await client.list_tools() if tool.name == "search_code"]
-        assert tokens(str(tool.input_schema) + (tool.description or "")) < 600
-        assert tool.output_schema["properties"].keys() == {"results", "total_count", "latency_ms", "index", "warnings"}
+        assert len(tool.model_dump_json(by_alias=True, exclude_none=True)) / 4 < 450
+        assert {"results", "total_count", "latency_ms"} <= tool.output_schema["properties"].keys()
         assert tool.annotations.read_only_hint
+        assert all(option.get("type") for option in tool.input_schema["properties"].values())

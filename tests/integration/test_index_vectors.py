@@ -12,6 +12,7 @@ from pgvector import HalfVector
 from packhorse_indexing.service import Index
 from packhorse_indexing.store import vectors
 from packhorse_search import filters, store
+from packhorse_search.area import Area, for_pool
 from packhorse_search.query import parse
 from packhorse_search.retrieve import retrieve
 from packhorse_search.service import Request, Search
@@ -75,11 +76,11 @@ async def found(host: PluginHost, repository: UUID, pool: int, *, limit: int, di
     assert index is not None
     asked = parse("retry a request")
     vector = await index.embed_query(asked.text)
-    area = store.Area(pool, (repository,), filters.parse(directory=directory))
+    area = Area(pool, (repository,), filters.parse(directory=directory))
     async with host.database.connection() as connection:
         await connection.execute("SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_sort']) name")
         plan = await connection.execute(
-            b"EXPLAIN " + store.for_pool(store.NEAREST, pool, len(vector)), {"vector": HalfVector(vector), "limit": 9}
+            b"EXPLAIN " + for_pool(store.NEAREST, pool, len(vector)), {"vector": HalfVector(vector), "limit": 9}
         )
         assert f"embedding_{pool}_hnsw" in str(await plan.fetchall())
         few = replace(DEFAULT, candidates=limit, path_candidates=1)

@@ -14,6 +14,7 @@ from packhorse import hookimpl
 from packhorse.errors import InvalidInputError
 from packhorse_indexing.service import Index
 from packhorse_search import present
+from packhorse_search.assemble import Form
 from packhorse_search.service import Request, Search
 
 if TYPE_CHECKING:
@@ -137,15 +138,26 @@ async def test_tasks_that_touch_a_file_are_named_in_its_result(run, project):
 
     def task_links(repository_path: str, paths: Any, branch: str | None) -> Any:
         asked.update(repository_path=repository_path, paths=list(paths), branch=branch)
-        return {"pool.py": [{"id": "7", "title": "grow the pool", "status": "in-progress"}] * 9}
+        return {"pool.py": [{"id": str(i), "title": f"grow\x1b{'!' * 90}", "status": "in-progress"} for i in range(9)]}
 
     async with run(tasks_plugin(task_links)) as (_, index, search):
         await index.index(str(project))
         first = (await search.search(Request("SessionPool"))).results[0]
-        assert [task.title for task in first.tasks] == ["grow the pool"] * 5
+        assert [task.id for task in first.tasks] == ["0", "1", "2"], "so many, whoever claims more"
+        assert {task.title for task in first.tasks} == {f"grow\\x1b{'!' * 72}…"}
         assert asked["repository_path"] == str(project)
         assert "pool.py" in asked["paths"]
         assert asked["branch"] is None
+
+
+async def test_a_task_of_the_branch_is_told_once_and_then_by_its_id(run, project):
+    def task_links(paths: Any) -> Any:
+        return {path: [{"id": "7", "title": "grow the pool", "status": "in-progress"}] for path in paths}
+
+    async with run(tasks_plugin(task_links)) as (_, index, search):
+        await index.index(str(project))
+        answer = await search.search(Request("SessionPool unrelated"))
+        assert [task.title for result in answer.results for task in result.tasks] == ["grow the pool", None]
 
 
 async def test_a_coroutine_may_answer_for_the_tasks(run, project):
@@ -179,7 +191,13 @@ async def test_a_hook_that_misbehaves_costs_neither_the_answer_nor_its_time(run,
 
 
 @pytest.mark.parametrize(
-    "request_", [Request("a b", limit=0), Request("a b", limit=51), Request("a b", context_lines=11)]
+    "request_",
+    [
+        Request("a b", limit=0),
+        Request("a b", limit=51),
+        Request("a b", form=Form(context_lines=11)),
+        Request("a b", form=Form(max_lines=0)),
+    ],
 )
 async def test_limits_are_checked_for_every_caller(run, request_):
     async with run() as (_, _, search):
@@ -204,10 +222,11 @@ async def test_explanations_come_on_request_only(run, project):
     async with run() as (_, index, search):
         await index.index(str(project))
         plain = (await search.search(Request("SessionPool"))).results[0]
-        told = (await search.search(Request("SessionPool", explain=True))).results[0]
-        assert plain.explain is None
-        assert told.explain is not None
+        told = (await search.search(Request("SessionPool", form=Form(explain=True)))).results[0]
+        assert plain.explain == {}
         assert told.explain["definition"] > 0
+        detailed = await search.search(Request("SessionPool", form=Form(detailed=True)))
+        assert "definition 0." in present.text(detailed)
 
 
 async def test_names_are_read_from_the_text_where_no_parser_knows_the_language(run, make_repository):

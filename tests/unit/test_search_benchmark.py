@@ -15,13 +15,18 @@ PATH = Path(__file__).parents[2] / "benchmarks" / "retrieval.py"
 
 
 @pytest.fixture(scope="module")
-def ndcg() -> Any:
+def benchmark_() -> Any:
     spec = importlib.util.spec_from_file_location("retrieval_benchmark", PATH)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.ndcg
+    return module
+
+
+@pytest.fixture(scope="module")
+def ndcg(benchmark_: Any) -> Any:
+    return benchmark_.ndcg
 
 
 def found(*paths: str) -> list[dict[str, Any]]:
@@ -50,3 +55,11 @@ def test_lines_must_overlap_where_the_target_has_lines(ndcg):
 
 def test_results_after_the_tenth_do_not_count(ndcg):
     assert ndcg(found(*"0123456789", "a.py"), ["a.py"]) == 0.0
+
+
+def test_recall_counts_the_places_that_the_beginning_of_the_text_names(benchmark_):
+    places = [{"path": path, "line": 10, "start_line": 10, "end_line": 20} for path in ("a.py", "b.py")]
+    text = f"1. a.py:10 foo\n{'x' * 100_000}\n2. b.py:10"
+    assert benchmark_.recall(text, places, ["a.py"]) == 1.0
+    assert benchmark_.recall(text, places, ["a.py", "b.py"]) == 0.5
+    assert benchmark_.recall(text, places, [{"path": "a.py", "start_line": 21, "end_line": 30}]) == 0.0

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
+from packhorse_indexing import history
 from packhorse_indexing.clone.address import FOLDER, is_url, parse
 from packhorse_indexing.clone.copying import remove
 from packhorse_indexing.lookout import Lookout
@@ -192,6 +193,19 @@ class Index:
         raises for what the folder or the index is like.
         """
         return await self.refresher.refresh(repository, budget_seconds)
+
+    async def changed_since(self, repository: Repository, revision: str) -> list[str]:
+        """Return the indexed files whose content the history does not hold at a revision of git, new files included.
+
+        It compares what is indexed, committed or not, with git's objects; nothing of the repository is run.
+
+        Raises:
+            InvalidInputError: the folder has no history, or not this revision.
+            UnavailableError: git is missing, fails or takes too long.
+        """
+        async with self._database.connection() as connection:
+            files = await catalog.contents(connection, repository.id)
+        return sorted(await asyncio.to_thread(history.changed_files, repository.path, revision, files))
 
     async def coverage(self, repository_ids: Sequence[UUID]) -> list[Coverage]:
         """Return how complete the index of each of these repositories is; one query of well under a millisecond."""

@@ -1,4 +1,4 @@
-"""What a search gives back: the contract's fields and ours, as the tool and the command print them."""
+"""What a search gives back: the contract's fields and ours, as the tools and the command print them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pydantic import BaseModel, Field
 
 
 class TaskLink(BaseModel):
-    """An open task that touches a result's file or branch."""
+    """An open task that touches a result's file or branch; where it was named before in the answer, its id alone."""
 
     id: str
-    title: str
-    status: str
+    title: str | None = None
+    status: str | None = None
 
 
 class SearchResult(BaseModel):
     """A place in the code.
 
-    `start_line` and `end_line` are those of `content`, 1-based and inclusive. `repository` is the absolute path of the
-    repository's folder, below which `file_path` lies.
+    `start_line` and `end_line` are those of `content`, 1-based and inclusive; where that is a part of what was found,
+    `chunk_lines` are the first and last line of the whole. `repository` is the absolute path of the repository's
+    folder, below which `file_path` lies.
     """
 
     chunk_id: str
@@ -32,38 +33,41 @@ class SearchResult(BaseModel):
     similarity_score: float = Field(ge=0, le=1)
     why: str
     content: str
-    context_before: str = ""
-    context_after: str = ""
-    truncated: bool = False
+    context_before: str
+    context_after: str
+    chunk_lines: list[int] = []
     tasks: list[TaskLink] = []
-    explain: dict[str, float] | None = None
+    explain: dict[str, float] = {}
 
 
 class SearchAnswer(BaseModel):
-    """The results, best first, with how many chunks matched in all and how complete the index was."""
+    """The results, best first, with how many places matched in all and how complete the index was.
+
+    `more` names the files that come next, a place in each as `path:line symbol`. `next_cursor` leads to the results
+    after these.
+    """
 
     results: list[SearchResult]
     total_count: int
     latency_ms: float
     index: list[str]
     warnings: list[str]
+    more: list[str] = []
+    next_cursor: str = ""
+
+    def structured(self) -> dict[str, Any]:
+        """Return the answer as plain data, without the fields that say nothing."""
+        return self.model_dump(exclude_defaults=True)
 
 
-def output_schema() -> dict[str, Any]:
-    """Return the JSON schema of a `SearchAnswer` without the titles and docstrings, which only cost tokens."""
-    return _bare_object(SearchAnswer.model_json_schema(mode="serialization"))
-
-
-def _bare_object(node: dict[str, Any], *, names: bool = False) -> dict[str, Any]:
-    """Drop `title` and `description`, which are keywords in a schema but names among its properties."""
-    return {
-        key: _bare(value, names=key in ("properties", "$defs"))
-        for key, value in node.items()
-        if names or key not in ("title", "description")
-    }
-
-
-def _bare(node: Any, *, names: bool) -> Any:
-    if isinstance(node, list):
-        return [_bare(item, names=False) for item in node]
-    return _bare_object(node, names=names) if isinstance(node, dict) else node
+OUTPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "results": {"type": "array", "items": {"type": "object"}},
+        "total_count": {"type": "integer"},
+        "latency_ms": {"type": "number"},
+        "next_cursor": {"type": "string"},
+    },
+    "required": ["results", "total_count"],
+}
+"""What a program relies on, in few tokens: the other fields explain themselves, and models read every schema."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packhorse.database import reading
 from packhorse_indexing.ids import chunk_uuid
 from packhorse_search import context_lines as around
 from packhorse_search import store
-from packhorse_search.answer import SearchResult
+from packhorse_search.answer import SearchResult, TaskLink
 from packhorse_search.candidates import ChunkKey
 from packhorse_search.excerpt import excerpt, shown, shown_lines, tokens
 from packhorse_search.kinds import FileKind
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from packhorse.context import PluginContext
     from packhorse_indexing.models import Repository
-    from packhorse_search.answer import TaskLink
+    from packhorse_search.candidates import Candidate
+    from packhorse_search.excerpt import Excerpt
     from packhorse_search.query import Query
     from packhorse_search.rank import Ranked
     from packhorse_search.scope import Scope
@@ -30,16 +32,32 @@ CAP = 19_000
 25,000 or less."""
 
 BUDGET = 6_000
-"""Tokens of all contents, in each of the two forms."""
+"""Tokens of all contents, in each of the two forms, where lines were asked for."""
 
-_FRAME = 180
+CONCISE_BUDGET = 1_500
+"""The same where none were, for ten results; what comes later may cost `_LEAST` each."""
+
+LINES = (50, 12, 12)
+"""Lines of the first results unless asked otherwise: the first whole, two to compare it with. Of later ones a line is
+shown, that of the definition mostly; see `docs/retrieval.md` for what was measured."""
+
+MAX_MORE = 10
+"""Files that are named after the results."""
+
+_FRAME = 200
 """Tokens of a result without its content, in both forms together."""
 
-_LEAST = 100
-"""Tokens kept for each result, so that the first do not starve the last."""
+_EXPLANATION = 160
+"""Tokens of an explanation, likewise."""
+
+_LEAST = 85
+"""Tokens that are kept for each later result: a line of the greatest length."""
 
 _TELLING = 0.05
 """A signal worth less is not named as a reason."""
+
+_ENCLOSING = frozenset({"namespace", "module", "package"})
+"""Kinds of chunks whose own line says little beside what they hold."""
 
 _REASONS = {
     "definition": "defines it",
@@ -53,31 +71,68 @@ _REASONS = {
 """What is said of a signal; the rest of the file speaks for the file, not for the place."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How much of each place is shown.
+
+    `max_lines` None leaves it to the place's rank: `plan` has the lines of the first, of others one is shown.
+    `detailed` shows whole chunks and what each score was summed from.
+    """
+
+    max_lines: int | None = None
+    context_lines: int = 0
+    detailed: bool = False
+    explain: bool = False
+    plan: tuple[int, ...] = LINES
+
+    def lines(self, place: int) -> int:
+        """Return how many lines the result at this place of the ranking, from 0, may have."""
+        if self.max_lines is not None:
+            return self.max_lines
+        if self.detailed:
+            return BUDGET
+        return self.plan[place] if place < len(self.plan) else 1
+
+    def budget(self, count: int) -> int:
+        """Return the tokens of the contents of so many results."""
+        fits = (CAP - count * (_FRAME + _EXPLANATION * (self.detailed or self.explain))) // 2
+        roomy = self.detailed or self.context_lines or self.max_lines is not None
+        return min(fits, BUDGET if roomy else CONCISE_BUDGET + _LEAST * max(0, count - 10))
+
+
+CONCISE = Form()
+"""What an agent gets unless it asks otherwise."""
+
+
 async def results(
-    context: PluginContext,
-    asked: Query,
-    where: Scope,
-    ranked: Sequence[Ranked],
-    context_lines: int,
-    *,
-    explain: bool,
+    context: PluginContext, asked: Query, where: Scope, ranked: Sequence[Ranked], offset: int, form: Form
 ) -> list[SearchResult]:
-    """Return the results of a page, best first."""
+    """Return the results of a page, best first; fewer than `ranked` when no more fit.
+
+    Args:
+        context: the plugin's, for the database and the hooks.
+        asked: the query.
+        where: the repositories that were searched.
+        ranked: what the page is to show.
+        offset: how many places come before it.
+        form: how much of each is shown.
+    """
     repositories = {repository.id: repository for repository in where.repositories}
-    contents, surroundings = await _texts(context, ranked, context_lines)
+    contents = await _contents(context, ranked)
+    cuts = _excerpts(asked, ranked, contents, offset, form)
+    surroundings = await _surroundings(context, ranked, cuts, form.context_lines)
     tasks = await _tasks(context, repositories.values(), ranked)
-    answer = []
-    left = min(BUDGET, (CAP - _FRAME * len(ranked)) // 2)
-    for place, entry in enumerate(ranked):
+    answer: list[SearchResult] = []
+    named: set[str] = set()
+    left = form.budget(len(ranked))
+    for entry, cut, (before, after) in zip(ranked, cuts, surroundings, strict=True):
+        left -= tokens(cut.content) + (tokens(before + after) if before or after else 0)
+        if left < 0 and answer:
+            break
         candidate = entry.candidate
         repository = repositories[candidate.file.repository_id]
-        allowance = max(_LEAST, left - _LEAST * (len(ranked) - place - 1))
-        cut = excerpt(contents.get(candidate.key, ""), candidate.start_line, asked.vocabulary.keys(), allowance)
-        left -= tokens(cut.content)
-        before, after = surroundings.get(candidate.key, ("", ""))
-        if cut.truncated or tokens(before + after) > left - _LEAST * (len(ranked) - place - 1):
-            before = after = ""  # context of a cut text would not adjoin it
-        left -= tokens(before + after)
+        shown_whole = len(cut.content.split("\n")) == candidate.end_line - candidate.start_line + 1
+        whole = [candidate.start_line, candidate.end_line] if cut.truncated and not shown_whole else []
         answer.append(
             SearchResult(
                 chunk_id=str(chunk_uuid(*candidate.key)),
@@ -85,46 +140,119 @@ async def results(
                 file_path=shown(candidate.file.path),
                 start_line=cut.start_line,
                 end_line=cut.end_line,
-                symbol=shown(_qualified(candidate.scope, candidate.symbol)) or None,
+                symbol=shown(qualified(candidate.scope, _symbol(asked, candidate, cut.content))) or None,
                 language=candidate.file.language,
-                similarity_score=round(entry.score, 4),
+                similarity_score=round(entry.score, 2),
                 why=_why(entry),
                 content=cut.content,
                 context_before=before,
                 context_after=after,
-                truncated=cut.truncated,
-                tasks=tasks.get((repository.path, candidate.file.path), []),
-                explain={name: round(value, 4) for name, value in entry.signals.items()} if explain else None,
+                chunk_lines=whole,
+                tasks=_once(tasks.get((repository.path, candidate.file.path), []), named),
+                explain={name: round(value, 4) for name, value in entry.signals.items()}
+                if form.detailed or form.explain
+                else {},
             )
         )
     return answer
 
 
-async def _texts(
-    context: PluginContext, ranked: Sequence[Ranked], count: int
-) -> tuple[dict[ChunkKey, str], dict[ChunkKey, tuple[str, str]]]:
-    """Return the text of each chunk, and what is before and after it, `count` lines each."""
-    pools: dict[int, list[Ranked]] = {}
-    for entry in ranked:
-        pools.setdefault(entry.candidate.key.pool_id, []).append(entry)
+def more(where: Scope, ranked: Sequence[Ranked], given: int) -> list[str]:
+    """Name a place in each of the files that come after the results given, best first."""
+    several = len(where.repositories) > 1
+    folders = {repository.id: repository.path for repository in where.repositories}
+    seen = {entry.candidate.file for entry in ranked[:given]}
+    found: list[str] = []
+    for entry in ranked[given:]:
+        candidate = entry.candidate
+        if candidate.file in seen or len(found) == MAX_MORE:
+            continue
+        seen.add(candidate.file)
+        folder = f"{folders[candidate.file.repository_id]}/" if several else ""
+        place = f"{folder}{candidate.file.path}:{candidate.start_line}"
+        found.append(shown(f"{place} {candidate.symbol}" if candidate.symbol else place))
+    return found
+
+
+def qualified(scope: str | None, symbol: str | None) -> str:
+    """Return a symbol's name after those of what encloses it."""
+    return ".".join(part for part in (scope, symbol) if part)
+
+
+def _symbol(asked: Query, candidate: Candidate, content: str) -> str | None:
+    """Return the name of a chunk; of one that holds several definitions that which is asked for, or is shown first."""
+    if candidate.symbol:
+        return candidate.symbol
+    names = [definition.name for definition in candidate.definitions]
+    shown_first = sorted(names, key=lambda name: content.find(name) % (len(content) + 1))  # -1, not found, is last
+    return _defined(asked, candidate) or next(iter(shown_first), None)
+
+
+def _defined(asked: Query, candidate: Candidate) -> str | None:
+    """Return the name in the query that the chunk defines."""
+    wanted = {name.lower() for name in asked.names}
+    return next((one.name for one in candidate.definitions if one.name.lower() in wanted), None)
+
+
+def _excerpts(
+    asked: Query, ranked: Sequence[Ranked], contents: dict[ChunkKey, str], offset: int, form: Form
+) -> list[Excerpt]:
+    """Cut each chunk to its lines; where none were asked for, the first must not starve the last."""
+    cuts = []
+    left = form.budget(len(ranked))
+    for place, entry in enumerate(ranked):
+        candidate = entry.candidate
+        later = len(ranked) - place - 1
+        lines = form.lines(offset + place)
+        allowance = BUDGET if form.detailed or form.max_lines else max(_LEAST, left - _LEAST * later)
+        cut = excerpt(
+            contents.get(candidate.key, ""),
+            candidate.start_line,
+            asked.vocabulary.keys(),
+            lines=lines,
+            allowance=allowance,
+            symbol=None if candidate.kind in _ENCLOSING else _defined(asked, candidate) or candidate.symbol,
+        )
+        left -= tokens(cut.content)
+        cuts.append(cut)
+    return cuts
+
+
+async def _contents(context: PluginContext, ranked: Sequence[Ranked]) -> dict[ChunkKey, str]:
+    """Return the text of each chunk."""
     contents: dict[ChunkKey, str] = {}
-    surroundings: dict[ChunkKey, tuple[str, str]] = {}
-    for pool_id, members in pools.items():
+    for pool_id, members in _by_pool(ranked).items():
         async with reading(context.database) as connection:
-            texts = await store.contents(connection, pool_id, [entry.candidate.key.chunk_id for entry in members])
-            contents |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in texts.items()}
-            if count:
-                spans = [span for entry in members for span in _spans(entry, count)]
-                rows = await store.lines(connection, pool_id, spans)
-                for entry in members:
-                    before, after = (around.read(span, rows) for span in _spans(entry, count))
-                    surroundings[entry.candidate.key] = (shown_lines(before), shown_lines(after))
-    return contents, surroundings
+            texts = await store.contents(connection, pool_id, [ranked[i].candidate.key.chunk_id for i in members])
+        contents |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in texts.items()}
+    return contents
 
 
-def _spans(entry: Ranked, count: int) -> tuple[around.Span, around.Span]:
-    candidate = entry.candidate
-    return around.wanted_spans(candidate.file.blob_id, candidate.start_line, candidate.end_line, count)
+async def _surroundings(
+    context: PluginContext, ranked: Sequence[Ranked], cuts: Sequence[Excerpt], count: int
+) -> list[tuple[str, str]]:
+    """Return what stands before and after each excerpt, `count` lines each."""
+    found = [("", "")] * len(ranked)
+    if not count:
+        return found
+    spans = [
+        around.wanted_spans(entry.candidate.file.blob_id, cut.start_line, cut.end_line, count)
+        for entry, cut in zip(ranked, cuts, strict=True)
+    ]
+    for pool_id, members in _by_pool(ranked).items():
+        async with reading(context.database) as connection:
+            rows = await store.lines(connection, pool_id, [span for i in members for span in spans[i]])
+        for i in members:
+            before, after = (shown_lines(around.read(span, rows)) for span in spans[i])
+            found[i] = (before, after)
+    return found
+
+
+def _by_pool(ranked: Sequence[Ranked]) -> dict[int, list[int]]:
+    pools: dict[int, list[int]] = {}
+    for i, entry in enumerate(ranked):
+        pools.setdefault(entry.candidate.key.pool_id, []).append(i)
+    return pools
 
 
 async def _tasks(
@@ -139,15 +267,19 @@ async def _tasks(
     return found
 
 
-def _qualified(scope: str | None, symbol: str | None) -> str:
-    return ".".join(part for part in (scope, symbol) if part)
+def _once(tasks: Sequence[TaskLink], named: set[str]) -> list[TaskLink]:
+    """Leave the ids alone of tasks that the answer has named; a task of the branch touches every file."""
+    told = [TaskLink(id=task.id) if task.id in named else task for task in tasks]
+    named.update(task.id for task in tasks)
+    return told
 
 
 def _why(entry: Ranked) -> str:
     """Name the strongest reasons in a few words, and the kind of file where it is not plain source."""
     strongest = sorted(entry.signals.items(), key=lambda signal: -signal[1])
     telling = [name for name, value in strongest if value >= _TELLING]
-    reasons = [_REASONS[name] for name in telling if name in _REASONS][:3]
+    telling.sort(key=lambda name: name != "definition")  # which says most, however much it weighs
+    reasons = [_REASONS[name] for name in telling if name in _REASONS][:2]
     reasons += [name.removeprefix(CONTRIBUTED) for name in telling if name.startswith(CONTRIBUTED)]
     kind = [] if entry.kind is FileKind.SOURCE else [f"{entry.kind} file"]
     return ", ".join([*reasons, *kind])

@@ -1,8 +1,8 @@
 """Where an answer goes on: an opaque word that names the next place of one request over one state of the index.
 
 It is a checksum of the request and one of the index beside the number of places given so far, so that a word from
-another request is refused, and an index that changed in between is noticed and told. Nothing in it is trusted: who makes
-one up gets what a plain request would have given.
+another request is refused, and an index that changed in between is noticed and told. Nothing in it is trusted: who
+makes one up gets what a plain request would have given.
 """
 
 from __future__ import annotations

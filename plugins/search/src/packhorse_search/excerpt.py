@@ -11,8 +11,13 @@ from packhorse_indexing.lexemes import lexemes
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-MAX_LINE = 400
-"""Characters of a line that are shown; longer ones are data or minified."""
+MAX_LINE = 200
+"""Characters of a line that are shown; longer ones are prose, data or minified."""
+
+_CUT = " …"
+_DEFINITION_WORTH = 5
+"""What the line of a definition is worth, in words of the query."""
+_COMMENT = re.compile(r"\s*(?:#(?!\w)|//|/?\*|--|;|%|['\"]{3})")
 
 _CHARACTERS_PER_TOKEN = 2.5
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -33,45 +38,75 @@ def tokens(text: str) -> int:
     return int((len(text) - others) / _CHARACTERS_PER_TOKEN) + others + 1
 
 
-def excerpt(content: str, start_line: int, words: Collection[str], allowance: int) -> Excerpt:
-    """Return the chunk with hidden characters escaped, or the window of its lines with most of `words` in it.
+def excerpt(
+    content: str,
+    start_line: int,
+    words: Collection[str],
+    *,
+    allowance: int,
+    lines: int = 1_000,
+    symbol: str | None = None,
+) -> Excerpt:
+    """Return the chunk without the blank lines around it, or the window of its lines that says most about a query.
 
     Args:
         content: the chunk's text.
         start_line: the number of its first line.
         words: the lexemes that the window should hold.
         allowance: the tokens that it may cost; at least one line is kept.
+        lines: how many lines it may have.
+        symbol: a name whose first line, where it is defined most likely, is worth more than others.
     """
-    lines = [_line(line) for line in content.replace("\r\n", "\n").removesuffix("\n").split("\n")]
-    costs = [tokens(line) for line in lines]
-    if sum(costs) <= allowance:
-        truncated = any(line.endswith("…") and len(line) > MAX_LINE for line in lines)
-        return Excerpt("\n".join(lines), start_line, start_line + len(lines) - 1, truncated)
-    values = [len(set(lexemes(line)) & set(words)) for line in lines]
-    first, last = _best_window(costs, values, allowance)
-    shown = lines[first : last + 1]
-    return Excerpt("\n".join(shown), start_line + first, start_line + last, True)
+    texts = content.replace("\r\n", "\n").split("\n")
+    filled = [i for i, text in enumerate(texts) if text.strip()] or [0]
+    texts = [_line(text) for text in texts[filled[0] : filled[-1] + 1]]
+    start_line += filled[0]
+    costs = [tokens(text) for text in texts]
+    if len(texts) <= lines and sum(costs) <= allowance:
+        truncated = any(text.endswith(_CUT) and len(text) > MAX_LINE for text in texts)
+        return Excerpt("\n".join(texts), start_line, start_line + len(texts) - 1, truncated)
+    first, last = _best_window(costs, _values(texts, words, symbol), lines, allowance)
+    while first < last and not texts[last].strip():
+        last -= 1
+    while first < last and not texts[first].strip():
+        first += 1
+    return Excerpt("\n".join(texts[first : last + 1]), start_line + first, start_line + last, True)
 
 
-def _best_window(costs: list[int], values: list[int], allowance: int) -> tuple[int, int]:
-    """Return the window of lines worth most that the allowance pays for; of equals, the earliest."""
+def _values(texts: list[str], words: Collection[str], symbol: str | None) -> list[int]:
+    """Return what each line is worth: the words of the query in it, and the definition."""
+    wanted = set(words)
+    values = [len(set(lexemes(text)) & wanted) for text in texts]
+    if symbol:
+        name = re.compile(rf"(?<!\w){re.escape(symbol)}(?!\w)")
+        defined = next((i for i, text in enumerate(texts) if name.search(text) and not _COMMENT.match(text)), None)
+        if defined is not None:
+            values[defined] += _DEFINITION_WORTH
+    return values
+
+
+def _best_window(costs: list[int], values: list[int], lines: int, allowance: int) -> tuple[int, int]:
+    """Return the window of lines worth most that fits; of equals, the earliest."""
     best, best_value = (0, 0), -1
     first = cost = value = 0
     for last in range(len(costs)):
         cost += costs[last]
         value += values[last]
-        while cost > allowance and first < last:
+        while (cost > allowance or last - first >= lines) and first < last:
             cost -= costs[first]
             value -= values[first]
             first += 1
         if value > best_value:
             best, best_value = (first, last), value
-    # A window that ends at its last hit wastes what is left; let it run on.
+    # A window that ends at its last hit wastes what is left; let it run on, and back where it cannot.
     first, last = best
     cost = sum(costs[first : last + 1])
-    while last + 1 < len(costs) and cost + costs[last + 1] <= allowance:
+    while last + 1 < len(costs) and last - first + 1 < lines and cost + costs[last + 1] <= allowance:
         last += 1
         cost += costs[last]
+    while first > 0 and last - first + 1 < lines and cost + costs[first - 1] <= allowance:
+        first -= 1
+        cost += costs[first]
     return first, last
 
 
@@ -86,5 +121,5 @@ def shown(text: str) -> str:
 
 
 def _line(line: str) -> str:
-    line = line if len(line) <= MAX_LINE else line[:MAX_LINE] + " …"
+    line = line if len(line) <= MAX_LINE else line[:MAX_LINE] + _CUT
     return visible(line, keep="\t")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from packhorse_search.answer import TaskLink
+from packhorse_search.excerpt import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 PATIENCE = 0.5
 """Seconds to wait for the implementations of the hook; an answer without tasks beats a late one."""
 
-MAX_LINKS = 5
+MAX_LINKS = 3
 """Tasks that are named for one file."""
+
+_MAX_TITLE = 80
+"""Characters of a task's title; `get_task` has the rest."""
 
 
 async def task_links(
@@ -38,4 +42,6 @@ def _add(found: dict[str, list[TaskLink]], links: Mapping[str, Sequence[Mapping[
     for path, tasks in links.items():
         known = found.setdefault(path, [])
         for task in tasks[: MAX_LINKS - len(known)]:
-            known.append(TaskLink(id=str(task["id"]), title=str(task["title"]), status=str(task["status"])))
+            title = shown(str(task["title"]))
+            title = title if len(title) <= _MAX_TITLE else title[:_MAX_TITLE] + "…"
+            known.append(TaskLink(id=shown(str(task["id"])), title=title, status=shown(str(task["status"]))))

@@ -1,28 +1,42 @@
-"""The answer as text for an agent: places first, code fenced as the data that it is."""
+"""The answer as text for an agent: places first, code as the data that it is, a line for what is only named."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packhorse_search.fencing import NOTICE, fenced
+from packhorse_search.fencing import NOTICE, fenced, quoted
 
 if TYPE_CHECKING:
-    from packhorse_search.answer import SearchAnswer, SearchResult
+    from packhorse_search.answer import SearchAnswer, SearchResult, TaskLink
 
 
-def text(answer: SearchAnswer) -> str:
-    """Return the answer as Markdown with the same facts as its structured form, but the ids and scores of its parts."""
+def text(answer: SearchAnswer, offset: int = 0) -> str:
+    """Return the answer as Markdown with the same facts as its structured form, but the ids of its parts.
+
+    Args:
+        answer: what to present.
+        offset: how many results came before these.
+    """
     several = len({result.repository for result in answer.results}) > 1
-    parts = [_head(answer), *(_result(i + 1, result, several) for i, result in enumerate(answer.results))]
-    return "\n\n".join(parts)
+    parts = [_head(answer, offset)]
+    parts += [_result(i, result, several) for i, result in enumerate(answer.results, offset + 1)]
+    if answer.more:
+        parts.append("More files: " + "; ".join(answer.more))
+    if answer.next_cursor:
+        parts.append(f'More results: cursor "{answer.next_cursor}"')
+    return "\n".join(parts)
 
 
-def _head(answer: SearchAnswer) -> str:
-    if not answer.results:
-        first = "No match. Try other words, a symbol's name, or fewer filters."
+def _head(answer: SearchAnswer, offset: int) -> str:
+    notes = [*answer.index, *(f"Warning: {warning}" for warning in answer.warnings)]
+    if answer.results:
+        range_ = f"{offset + 1}-{offset + len(answer.results)}" if offset else f"{len(answer.results)}"
+        first = f"{range_} of {answer.total_count} matches{_everywhere(answer)}. {NOTICE}"
+    elif offset:
+        first = f"No more of {answer.total_count} matches."
     else:
-        first = f"{len(answer.results)} of {answer.total_count} matches{_everywhere(answer)}. {NOTICE}"
-    return "\n".join([first, *answer.index, *(f"Warning: {warning}" for warning in answer.warnings)])
+        first = "No match. Try other words, a symbol's name, or fewer filters."
+    return "\n".join([first, *notes])
 
 
 def _everywhere(answer: SearchAnswer) -> str:
@@ -33,14 +47,25 @@ def _everywhere(answer: SearchAnswer) -> str:
 
 
 def _result(number: int, result: SearchResult, several: bool) -> str:
-    place = f"{result.file_path}:{result.start_line}-{result.end_line}"
+    place = f"{result.file_path}:{result.start_line}"
+    if result.end_line != result.start_line:
+        place += f"-{result.end_line}"
+    if result.chunk_lines:
+        place += " of {}-{}".format(*result.chunk_lines)
     facts = [place, *([result.symbol] if result.symbol else []), f"{result.similarity_score:.2f}"]
     if several:
         facts.insert(0, result.repository)
     if result.why:
         facts.append(result.why)
-    lines = [f"{number}. " + " | ".join(facts)]
+    facts += [f"{name} {value:.2f}" for name, value in result.explain.items()]
     if result.tasks:
-        lines.append("   tasks: " + "; ".join(f"{task.title} ({task.status}, {task.id})" for task in result.tasks))
+        facts.append("tasks: " + "; ".join(map(_task, result.tasks)))
+    head = f"{number}. " + " | ".join(facts)
     body = "\n".join(part for part in (result.context_before, result.content, result.context_after) if part)
-    return "\n".join([*lines, fenced(body, result.language)])
+    if "\n" in body:
+        return f"{head}\n{fenced(body, result.language)}"
+    return f"{head} | {quoted(body)}" if body else head
+
+
+def _task(task: TaskLink) -> str:
+    return task.id if task.title is None else f"{task.title} ({task.status}, {task.id})"

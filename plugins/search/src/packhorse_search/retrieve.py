@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from packhorse_search import lexical, store
+from packhorse_search.area import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from psycopg import AsyncConnection
 
+    from packhorse_search.area import Area
     from packhorse_search.candidates import Definition
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
@@ -70,17 +72,17 @@ class _Found:
 async def retrieve(
     connection: AsyncConnection[Any],
     query: Query,
-    area: store.Area,
+    area: Area,
     vector: NDArray[np.float32] | None,
     weights: Weights,
 ) -> Retrieved:
     """Retrieve from one pool; `vector` is the query's embedding, None to search by words alone."""
     async with connection.pipeline():
-        area = await store.narrowed(connection, area)
+        area = await narrowed(connection, area)
         found = await _find(connection, query, area, vector, weights)
         retrieved = await _describe(connection, query, area, vector, found, weights)
         if area.blobs is None and _is_short(found, retrieved, weights):
-            area = await store.narrowed(connection, area, listed=True)
+            area = await narrowed(connection, area, listed=True)
             found = await _find(connection, query, area, vector, weights)
             retrieved = await _describe(connection, query, area, vector, found, weights)
     return retrieved
@@ -89,7 +91,7 @@ async def retrieve(
 async def _find(
     connection: AsyncConnection[Any],
     query: Query,
-    area: store.Area,
+    area: Area,
     vector: NDArray[np.float32] | None,
     weights: Weights,
 ) -> _Found:
@@ -115,7 +117,7 @@ async def _find(
 async def _describe(
     connection: AsyncConnection[Any],
     query: Query,
-    area: store.Area,
+    area: Area,
     vector: NDArray[np.float32] | None,
     found: _Found,
     weights: Weights,
@@ -160,7 +162,7 @@ def _is_short(found: _Found, retrieved: Retrieved, weights: Weights) -> bool:
 
 
 async def _nearest(
-    connection: AsyncConnection[Any], area: store.Area, vector: NDArray[np.float32] | None, limit: int
+    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32] | None, limit: int
 ) -> dict[int, float]:
     if vector is None:
         return {}
@@ -173,15 +175,13 @@ async def _nearest(
     return await store.nearest_chunks(connection, area, vector, limit, exact=True)
 
 
-async def _defining(
-    connection: AsyncConnection[Any], area: store.Area, names: tuple[str, ...], limit: int
-) -> list[int]:
+async def _defining(connection: AsyncConnection[Any], area: Area, names: tuple[str, ...], limit: int) -> list[int]:
     return await store.chunks_by_definition(connection, area, names, limit) if names else []
 
 
 async def _best_visible(
     connection: AsyncConnection[Any],
-    area: store.Area,
+    area: Area,
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
     limit: int,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packhorse.errors import NotFoundError
+from packhorse.errors import InvalidInputError, NotFoundError
 from packhorse_search import filters
-from packhorse_search.store import Area
+from packhorse_search.area import Area
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +88,7 @@ async def choose(
     directory: str | None = None,
     language: str | None = None,
     kind: str | None = None,
+    changed_since: str | None = None,
 ) -> Scope:
     """Return where a request looks: in the repositories of these ids, paths or names, or in all.
 
@@ -102,8 +103,24 @@ async def choose(
         )
     roots = tuple(repository.path for repository in repositories)
     wanted = filters.parse(file_type, directory, language, kind, roots)
+    if changed_since:
+        wanted = replace(wanted, changed=await _changed(index, repositories, changed_since.strip()))
     coverage = await index.coverage([repository.id for repository in repositories])
     return Scope(repositories, {entry.repository_id: entry for entry in coverage}, wanted)
+
+
+async def _changed(index: Index, repositories: Sequence[Repository], revision: str) -> tuple[tuple[UUID, str], ...]:
+    """Return the files that differ from a revision; of several repositories some may not know it."""
+    found: list[tuple[UUID, str]] = []
+    errors = []
+    for repository in repositories:
+        try:
+            found += [(repository.id, path) for path in await index.changed_since(repository, revision)]
+        except InvalidInputError as error:
+            errors.append(error)
+    if len(errors) == len(repositories):
+        raise errors[0]
+    return tuple(found)
 
 
 async def _repositories(index: Index, reference: str | None) -> list[Repository]:

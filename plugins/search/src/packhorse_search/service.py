@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packhorse.database import reading
 from packhorse.errors import InvalidInputError, UnavailableError
-from packhorse_search import assemble, query, scope, signals, store
+from packhorse_search import advice, assemble, query, scope, signals
+from packhorse_search import cursor as cursors
 from packhorse_search.answer import SearchAnswer
+from packhorse_search.area import files_of, narrowed
+from packhorse_search.assemble import CONCISE, Form
 from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
+from packhorse_search.cursor import Position
+from packhorse_search.filters import Filter
 from packhorse_search.fuse import Evidence, fuse
 from packhorse_search.rank import rank
 from packhorse_search.retrieve import retrieve
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from packhorse.context import PluginContext
     from packhorse_indexing.service import Index
+    from packhorse_search.area import Area
     from packhorse_search.query import Query
     from packhorse_search.rank import Ranked
     from packhorse_search.retrieve import Retrieved
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_RESULTS = 50
 MAX_CONTEXT_LINES = 10
+MAX_LINES = 200
 MAX_WARNINGS = 5
 _POOLS_AT_ONCE = 4
 """Pools that one search reads at the same time, each over its own connection."""
@@ -44,7 +51,8 @@ class Request:
     """What is asked.
 
     `repository` names repositories by id, path or folder; None searches everything that is indexed. It and the filters
-    (see `filters.parse`) may be several, separated by commas.
+    (see `filters.parse`) may be several, separated by commas. `changed_since` is a revision of git, `cursor` that of an
+    answer to the same request.
     """
 
     query: str
@@ -53,9 +61,10 @@ class Request:
     directory: str | None = None
     language: str | None = None
     kind: str | None = None
+    changed_since: str | None = None
     limit: int = 10
-    context_lines: int = 0
-    explain: bool = False
+    form: Form = CONCISE
+    cursor: str | None = None
 
 
 class Search:
@@ -104,6 +113,7 @@ class Search:
             directory=request.directory,
             language=request.language,
             kind=request.kind,
+            changed_since=request.changed_since,
         )
 
     async def _answer(self, request: Request, asked: Query, where: Scope) -> SearchAnswer:
@@ -114,17 +124,22 @@ class Search:
         contributed = await signals.contributed(self._context, asked.text, where, candidates)
         # Some milliseconds of computing, during which the server should hear its other clients.
         ranked = await asyncio.to_thread(self._rank, asked, where, found, candidates, contributed)
-        results = await assemble.results(
-            self._context, asked, where, ranked[: request.limit], request.context_lines, explain=request.explain
-        )
+        position, words = _position(request, where)
+        page = ranked[position.offset : position.offset + request.limit]
+        results = await assemble.results(self._context, asked, where, page, position.offset, request.form)
+        given = position.offset + len(results)
         if not ranked and not where.filter.is_empty:
-            warnings = [*warnings, await self._filter_hint(where)]
+            warnings = [*warnings, await self._advice(request, where)]
+        if not position.is_current:
+            warnings = [cursors.CHANGED, *warnings]
         return SearchAnswer(
             results=results,
             total_count=len(ranked),
             latency_ms=0.0,
             index=where.notes(),
             warnings=[*where.warnings(), *warnings],
+            more=assemble.more(where, ranked, given) if not (request.form.detailed or position.offset) else [],
+            next_cursor=cursors.encode(given, *words) if given < len(ranked) else "",
         )
 
     async def _vectors(self, asked: Query, where: Scope) -> tuple[dict[int, NDArray[np.float32]], list[str]]:
@@ -153,7 +168,7 @@ class Search:
     async def _retrieve(self, asked: Query, where: Scope, vectors: dict[int, NDArray[np.float32]]) -> list[Retrieved]:
         slots = asyncio.Semaphore(_POOLS_AT_ONCE)
 
-        async def one(area: store.Area) -> Retrieved:
+        async def one(area: Area) -> Retrieved:
             async with slots, reading(self._context.database) as connection:
                 return await retrieve(connection, asked, area, vectors.get(area.pool_id), self._weights)
 
@@ -177,21 +192,40 @@ class Search:
             paths.update(pool.paths)
         return _once(rank(asked, candidates, PathStatistics(where.files, paths), self._weights, contributed))
 
-    async def _filter_hint(self, where: Scope) -> str:
-        async with self._context.database.connection() as connection:
-            passed = [(await store.narrowed(connection, area)).blobs for area in where.areas]
-        if all(blobs is None for blobs in passed):
-            return "No symbol of that kind matches."
-        if files := sum(len(blobs or ()) for blobs in passed):
-            return f"The filters pass {files} files, and none of them matches."
-        return "No indexed file passes the filters; directory is relative to the repository's root."
+    async def _advice(self, request: Request, where: Scope) -> str:
+        """Say why filters leave nothing."""
+        async with reading(self._context.database) as connection:
+            passed = [await narrowed(connection, area) for area in where.areas]
+            if all(area.blobs is None for area in passed):
+                return "No symbol of that kind matches."
+            if files := sum(len(area.blobs or ()) for area in passed):
+                return f"The filters pass {files} files, and none of them matches."
+            if where.filter.changed == ():
+                return f"Nothing that is indexed differs from {request.changed_since}."
+            known = [file for area in passed for file in await files_of(connection, replace(area, filter=Filter()))]
+        return advice.for_no_file(request.directory, known)
 
 
 def _check(request: Request) -> None:
     if not 1 <= request.limit <= MAX_RESULTS:
         raise InvalidInputError(f"limit is {request.limit}; it may be 1 to {MAX_RESULTS}.")
-    if not 0 <= request.context_lines <= MAX_CONTEXT_LINES:
-        raise InvalidInputError(f"context_lines is {request.context_lines}; it may be 0 to {MAX_CONTEXT_LINES}.")
+    form = request.form
+    if not 0 <= form.context_lines <= MAX_CONTEXT_LINES:
+        raise InvalidInputError(f"context_lines is {form.context_lines}; it may be 0 to {MAX_CONTEXT_LINES}.")
+    if form.max_lines is not None and not 1 <= form.max_lines <= MAX_LINES:
+        raise InvalidInputError(f"max_lines is {form.max_lines}; it may be 1 to {MAX_LINES}.")
+
+
+def _position(request: Request, where: Scope) -> tuple[Position, tuple[bytes, bytes]]:
+    """Return where the answer goes on, and the digests of the request and the index for the next cursor."""
+    words = (
+        cursors.digest(
+            request.query, request.repository, request.file_type, request.directory, request.language, request.kind,
+            request.changed_since,
+        ),
+        cursors.state(where.coverage.values()),
+    )  # fmt: skip
+    return cursors.decode(request.cursor, *words) if request.cursor else Position(0, True), words
 
 
 def _few(warnings: list[str]) -> list[str]:
@@ -228,14 +262,19 @@ def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
 
 
 def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Keep the best place of each text: copies of a file and worktrees of a repository give the same one again."""
+    """Keep the best place of each text, and of each definition that was cut in parts.
+
+    Copies of a file and worktrees of a repository give the same text again. What goes on with a definition after its
+    beginning defines nothing itself.
+    """
     seen: set[object] = set()
     kept = []
     for entry in ranked:
         candidate = entry.candidate
         text = (candidate.file.path, candidate.hash)
-        if candidate.key not in seen and text not in seen:
+        part = (candidate.file, candidate.scope, candidate.symbol)
+        goes_on = candidate.symbol and not candidate.definitions and part in seen
+        if candidate.key not in seen and text not in seen and not goes_on:
             kept.append(entry)
-        seen.add(candidate.key)
-        seen.add(text)
+        seen.update((candidate.key, text, part))
     return kept

@@ -12,10 +12,9 @@ kinds of symbols leaves the chunks that define one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from packhorse_search.area import for_pool
 from packhorse_search.candidates import Definition
 from packhorse_search.lexical import Corpus, Postings
 
@@ -27,54 +26,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from psycopg import AsyncConnection
 
-    from packhorse_search.filters import Filter
+    from packhorse_search.area import Area
 
 MIN_EF_SEARCH, MAX_EF_SEARCH = 100, 1000
 """Candidates that a scan of an HNSW index keeps: at least, for its recall, and at most, pgvector's limit."""
 
 _PATHS_FOR_A_FILE = 10
 """Paths that are looked at for each file wanted: several may be of one content, or not listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """What is searched in one statement: repositories of one pool and the filter on their files and chunks.
-
-    `blobs` are those of the files that the filter passes, None when it passes every file, and `size` the number of
-    their chunks; `narrowed` finds them.
-    """
-
-    pool_id: int
-    repository_ids: tuple[UUID, ...]
-    filter: Filter
-    blobs: tuple[int, ...] | None = None
-    size: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the retrievals need not look at what they find."""
-        return self.blobs is None and not self.filter.kinds
-
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of the visibility condition."""
-        return {
-            "repositories": list(self.repository_ids),
-            "blobs": None if self.blobs is None else list(self.blobs),
-            "kinds": list(self.filter.kinds) or None,
-        }
-
-    def file_parameters(self) -> dict[str, Any]:
-        """The parameters of the condition on a file."""
-        changed = self.filter.changed
-        return self.parameters() | {
-            "extensions": list(self.filter.extensions) or None,
-            "languages": list(self.filter.languages) or None,
-            "within": list(self.filter.within) or None,
-            "without": list(self.filter.without) or None,
-            "compared": changed is not None,
-            "changed_repositories": [repository for repository, _ in changed or ()],
-            "changed_paths": [path for _, path in changed or ()],
-        }
 
 
 class ChunkRow(NamedTuple):
@@ -247,19 +205,6 @@ FROM unnest(%(chunks)s::int[]) wanted (id)
 JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
 """
 
-_FILES = """
-SELECT f.blob_id, b.chunks, f.path
-FROM indexing.file f
-JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
-WHERE f.pool_id = {pool} AND f.repository_id = ANY(%(repositories)s)
-  AND (%(extensions)s::text[] IS NULL OR f.extension = ANY(%(extensions)s))
-  AND (%(languages)s::text[] IS NULL OR b.language = ANY(%(languages)s))
-  AND (%(within)s::text[] IS NULL OR f.path ~ ANY(%(within)s))
-  AND (%(without)s::text[] IS NULL OR NOT f.path ~ ANY(%(without)s))
-  AND (NOT %(compared)s OR (f.repository_id, f.path) IN (
-      SELECT * FROM unnest(%(changed_repositories)s::uuid[], %(changed_paths)s::text[])))
-"""
-
 _PATH_FREQUENCIES = """
 SELECT lexeme, paths FROM indexing.path_lexeme WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
 """
@@ -281,16 +226,6 @@ async def scan_index(connection: AsyncConnection[Any], limit: int) -> None:
 async def by_key(connection: AsyncConnection[Any]) -> None:
     """Have all further statements of the transaction or pipeline planned as look-ups by key."""
     await connection.execute(_BY_KEY)
-
-
-async def narrowed(connection: AsyncConnection[Any], area: Area, *, listed: bool = False) -> Area:
-    """Return the area with the blobs of the files that its filter passes; with `listed` even when it passes all."""
-    if not (area.filter.selects_files or listed):
-        return area
-    statement = for_pool(_FILES, area.pool_id)
-    cursor = await connection.execute(statement, area.file_parameters(), binary=True, prepare=False)
-    sizes = {blob: chunks for blob, chunks, path in await cursor.fetchall() if area.filter.passes_category(path)}
-    return replace(area, blobs=tuple(sizes), size=sum(sizes.values()))
 
 
 async def corpus(connection: AsyncConnection[Any], pool_id: int) -> Corpus:
@@ -416,12 +351,6 @@ async def lines(
     return [
         LinesRow(*row) for row in await (await connection.execute(for_pool(_LINES, pool_id), parameters)).fetchall()
     ]
-
-
-@lru_cache(maxsize=2048)
-def for_pool(statement: str, pool_id: int, dimensions: int = 0) -> bytes:
-    """Return a statement for a pool and, where it compares vectors, their dimensions; neither can be a parameter."""
-    return statement.replace("{pool}", str(int(pool_id))).replace("{dimensions}", str(int(dimensions))).encode()
 
 
 def _cosines(rows: Iterable[tuple[int, float]]) -> dict[int, float]:

@@ -1,9 +1,9 @@
 """What git knows of a folder, asked without letting the repository run anything.
 
 A repository's own configuration can name programs: fsmonitor, hooks, filters, remote helpers, pagers. So git is
-called only for `ls-files` and `rev-list`, which need none of them, with each of those switched off all the same and
-an environment of our own; HEAD and refs are read as files. The git folder and work tree are always named, so that
-neither discovery nor `core.worktree` chooses them.
+called only to list files and to list and read objects, which needs none of them, with each of those switched off all
+the same and an environment of our own; HEAD and refs are read as files. The git folder and work tree are always named,
+so that neither discovery nor `core.worktree` chooses them.
 """
 
 from __future__ import annotations
@@ -162,8 +162,10 @@ def is_tracked(repository: Repository, path: Path, seconds: float = _CONFIG_SECO
         return False
 
 
-def run(repository: Repository, folder: Path, arguments: tuple[str, ...], seconds: float) -> bytes:
-    """Run git on a repository that is not trusted and return what it prints.
+def run(
+    repository: Repository, folder: Path, arguments: tuple[str, ...], seconds: float, *, given: bytes = b""
+) -> bytes:
+    """Run git on a repository that is not trusted, with `given` as its input, and return what it prints.
 
     Raises:
         GitUnavailableError: git is missing, fails or takes too long.
@@ -176,14 +178,14 @@ def run(repository: Repository, folder: Path, arguments: tuple[str, ...], second
         program, "--no-pager", "--no-optional-locks", "--no-replace-objects", "--literal-pathspecs", *settings,
         f"--git-dir={repository.git_dir}", f"--work-tree={repository.top}", *arguments,
     ]  # fmt: skip
-    return _output(command, folder, seconds)
+    return _output(command, folder, seconds, given)
 
 
-def _output(command: list[str], folder: Path, seconds: float) -> bytes:
+def _output(command: list[str], folder: Path, seconds: float, given: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(  # noqa: S603 - every argument is ours or follows `--`
-            command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds,
-            check=False, close_fds=True,
+        done = subprocess.run(  # noqa: S603 - every argument is ours, checked or follows `--`
+            command, cwd=folder, env=_environment(), input=given, capture_output=True, timeout=seconds, check=False,
+            close_fds=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise GitUnavailableError(f"git took longer than {seconds:g} s") from error

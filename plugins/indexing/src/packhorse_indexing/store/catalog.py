@@ -112,6 +112,18 @@ async def coverage(connection: AsyncConnection[Any], repository_ids: Sequence[UU
         return await cursor.fetchall()
 
 
+async def contents(connection: AsyncConnection[Any], repository_id: UUID) -> dict[str, tuple[bytes, int]]:
+    """Return the SHA-256 and the size of each indexed file of a repository, by its path."""
+    query = """
+        SELECT f.path, b.hash, b.bytes
+        FROM indexing.file f JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
+        WHERE f.repository_id = %s
+        """
+    return {
+        path: (hash_, size) for path, hash_, size in await (await connection.execute(query, [repository_id])).fetchall()
+    }
+
+
 async def forget_repository(connection: AsyncConnection[Any], repository: Repository, lock_seconds: float) -> None:
     """Remove a repository; its pool goes with the last one, and otherwise what only it listed is orphaned.
 

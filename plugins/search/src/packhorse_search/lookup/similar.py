@@ -12,6 +12,7 @@ import numpy as np
 from packhorse.errors import InvalidInputError, NotFoundError
 from packhorse_indexing.ids import chunk_uuid, parse_chunk_uuid
 from packhorse_search import store as chunks
+from packhorse_search.area import narrowed
 from packhorse_search.excerpt import excerpt, shown, tokens
 from packhorse_search.lookup import outline, store, symbols
 from packhorse_search.lookup.answer import SimilarAnswer, SimilarPlace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
+    from packhorse_search.area import Area
     from packhorse_search.lookup.store import PlaceRow
     from packhorse_search.scope import Scope
 
@@ -71,16 +73,16 @@ async def answer(database: Database, where: Scope, request: Request) -> SimilarA
 
 
 async def _nearest(
-    connection: AsyncConnection[Any], area: chunks.Area, vector: NDArray[np.float32], wanted: int
+    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], wanted: int
 ) -> list[tuple[float, int, chunks.ChunkRow]]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
     await chunks.scan_index(connection, wanted)
-    area = await chunks.narrowed(connection, area)
+    area = await narrowed(connection, area)
     nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=not area.is_open)
     rows = await chunks.chunks(connection, area, list(nearest))
     if area.is_open and len(rows) < wanted <= len(nearest):
         # Others of the pool were nearer: a worktree that is not searched, or content that is listed no more.
-        area = await chunks.narrowed(connection, area, listed=True)
+        area = await narrowed(connection, area, listed=True)
         nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=True)
         rows = await chunks.chunks(connection, area, list(nearest))
     return [(nearest[row.chunk_id], area.pool_id, row) for row in rows]
@@ -169,7 +171,7 @@ async def _shown(
         if row.repository_id not in repositories:
             continue
         allowance = max(_LEAST, left // (len(chosen) - number))
-        cut = excerpt(texts.get((pool_id, row.chunk_id), ""), row.start_line, (), allowance)
+        cut = excerpt(texts.get((pool_id, row.chunk_id), ""), row.start_line, (), allowance=allowance)
         left -= tokens(cut.content)
         answer.append(
             SimilarPlace(

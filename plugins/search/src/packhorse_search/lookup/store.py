@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pgvector import HalfVector
     from psycopg import AsyncConnection
 
-    from packhorse_search.store import Area
+    from packhorse_search.area import Area
 
 
 class FileRow(NamedTuple):

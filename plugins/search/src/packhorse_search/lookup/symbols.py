@@ -12,6 +12,7 @@ from packhorse.errors import InvalidInputError
 from packhorse_search import context_lines as around
 from packhorse_search import cursor
 from packhorse_search import store as chunks
+from packhorse_search.area import narrowed
 from packhorse_search.excerpt import shown, tokens
 from packhorse_search.kinds import file_kind
 from packhorse_search.lookup import grep, page, pattern, store
@@ -249,8 +250,8 @@ async def _suggestions(database: Database, where: Scope, name: str) -> list[str]
     names: set[str] = set()
     for area in where.areas:
         async with database.connection() as connection:
-            narrowed = await chunks.narrowed(connection, area)
-            names.update(await store.names_near(connection, narrowed, name, _NEAR_NAMES))
+            passed = await narrowed(connection, area)
+            names.update(await store.names_near(connection, passed, name, _NEAR_NAMES))
     folded = {found.lower(): found for found in sorted(names)}
     near = difflib.get_close_matches(name.lower(), folded, n=SUGGESTIONS, cutoff=0.6)
     parts = sorted((found for found in folded if name.lower() in found), key=len)
