@@ -6,11 +6,11 @@ argument the input schema tells the type alone; its default and bounds are told 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import Tool, ToolResult
 from mcp.types import ToolAnnotations
-from pydantic import WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from packhorse_search.lookup import grep, outline, present, similar, symbols
 from packhorse_search.lookup.service import Lookup, Place
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from packhorse.context import PluginContext
     from packhorse_search.lookup.answer import Told
 
-Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
-"""An optional text; that it may be null as well is accepted."""
+# A field left out and a field of null mean the same; only the first needs a place in the schema.
+Text = str | SkipJsonSchema[None]
 
 
 def register(mcp: FastMCP, context: PluginContext) -> None:
@@ -78,6 +78,7 @@ def _add(mcp: FastMCP, function: Callable[..., Any], description: str) -> None:
         output_schema=None,
         annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
     )
+    tool.parameters.pop("additionalProperties", None)
     for schema in tool.parameters["properties"].values():
         schema.pop("default", None)
     mcp.add_tool(tool)
