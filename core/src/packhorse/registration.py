@@ -99,7 +99,7 @@ class Registrations:
             self._baseline.repair()
             raise
         threads = self._threads.setdefault(record.name, PluginThreads(record.name))
-        for component in new:
+        for component in [*new, *(one for provider in added for one in _inside(provider))]:
             confine(component, threads)
         for at, provider in enumerate(self._mcp.providers):
             if any(provider is one for one in added):
@@ -251,6 +251,16 @@ def _offered(components: Any, providers: list[Provider] | tuple[()]) -> list[tup
     """Return (kind, name, component) of the components and of those that the providers list."""
     everything = list(components) + [one for provider in providers for one in _listed(provider)]
     return [(component.KEY_PREFIX, component.name, component) for component in everything]
+
+
+def _inside(provider: Provider) -> list[Any]:
+    """Return the components themselves of a mounted server and of those mounted in it; a listing has copies."""
+    inner: Any = provider
+    while hasattr(inner, "_inner"):  # FastMCP's wrapper that renames
+        inner = inner._inner  # noqa: SLF001 - no public way
+    server = getattr(inner, "server", None)
+    found = list(getattr(getattr(server, "local_provider", None), "_components", {}).values())
+    return found + [one for deeper in getattr(server, "providers", ()) for one in _inside(deeper)]
 
 
 def _listed(provider: Provider) -> list[Any]:
