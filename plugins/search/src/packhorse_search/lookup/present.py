@@ -40,15 +40,19 @@ def count(answer: LinesAnswer) -> str:
 
 def symbol_text(answer: SymbolAnswer) -> str:
     """Return the definitions of a symbol and what names it."""
+    body = []
     if not answer.total_definitions:
-        near = f" Names like it: {', '.join(answer.suggestions)}." if answer.suggestions else ""
-        head = f"No definition of that name.{near}"
+        head = "No definition of that name."
+        if answer.suggestions:
+            head += f" Names like it follow. {NOTICE}"
+            body = ["\n".join(answer.suggestions)]
     else:
         more = answer.total_definitions - len(answer.definitions)
         left = f", {len(answer.definitions)} shown" if more and answer.definitions else ""
         head = f"{answer.total_definitions} definition{'s' * (answer.total_definitions != 1)}{left}"
         head += f"{_everywhere(answer, [*answer.definitions, *answer.files])}. {NOTICE}"
-    body = ["\n\n".join(map(_definition, _several(answer.definitions)))] if answer.definitions else []
+        several = len({one.repository for one in answer.definitions}) > 1
+        body = [_definition(one, several=several) for one in answer.definitions]
     said = []
     if answer.with_references:
         said = [f"References, by name rather than by type: {count(answer)}.", answer.searched]
@@ -118,17 +122,10 @@ def _files(files: Sequence[FileLines]) -> Iterator[str]:
             yield f"  … {one.more} more in this file"
 
 
-def _several(definitions: Sequence[Definition]) -> Iterator[tuple[Definition, bool]]:
-    several = len({one.repository for one in definitions}) > 1
-    return ((one, several) for one in definitions)
-
-
-def _definition(one: tuple[Definition, bool]) -> str:
-    definition, several = one
-    path = f"{definition.repository}/{definition.file_path}" if several else definition.file_path
-    end = f"-{definition.end_line}" if definition.end_line is not None else ""
-    head = f"{path}:{definition.start_line}{end} {definition.kind} {definition.symbol}"
-    return f"{head}\n{definition.content}"
+def _definition(one: Definition, *, several: bool) -> str:
+    path = f"{one.repository}/{one.file_path}" if several else one.file_path
+    end = "" if one.end_line is None else f"-{one.end_line}"
+    return f"{path}:{one.start_line}{end} {one.kind} {one.symbol}\n{one.content}"
 
 
 def _place(one: SimilarPlace, *, several: bool) -> str:
