@@ -49,6 +49,11 @@ DEFECTS = [
         *("import-time", "warning", "takes 2"),
     ),
     (
+        *("plugin.py", "import hookimpl\n"),
+        "import hookimpl\nimport os\n\nos.umask(0o7)\nos.environ['LOG_LEVEL'] = 'X'\n",
+        *("process-wide", "warning", "changes the umask, LOG_LEVEL for the whole process"),
+    ),
+    (
         "plugin.py",
         "import hookimpl\n",
         "import hookimpl\nimport threading\n\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",

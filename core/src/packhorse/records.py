@@ -30,7 +30,8 @@ class PluginRecord:
 
     `location` is the folder that it is imported from (for an editable install, its source tree), `seconds` the time
     that its import, registration and start took and `import_seconds` the import alone. `isolated` says that it runs in
-    a process of its own. `notes` are sentences about what is odd without keeping it out.
+    a process of its own. `notes` are sentences about what is odd without keeping it out; `changed` is what it changed
+    for the whole process; that was put back.
     """
 
     name: str
@@ -47,6 +48,7 @@ class PluginRecord:
     tools: list[str] = field(default_factory=list)
     resources: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     core_version: str = packhorse.__version__
 
     @property
@@ -71,6 +73,7 @@ class PluginRecord:
     def note_changes(self, doing: str, changed: list[str]) -> None:
         """Note what the plugin changed for the whole process, and that it was put back."""
         if changed:
+            self.changed += changed
             more = "" if len(changed) <= MOST_NAMED else f" and {len(changed) - MOST_NAMED} more"
             named = f"{', '.join(changed[:MOST_NAMED])}{more}"
             self.notes.append(f"It changed {named} for the whole process when it {doing}; that was undone.")

@@ -72,6 +72,8 @@ class Facts:
     migrations: list[str] = field(default_factory=list)
     """The folders of migrations."""
     threads: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """What it changed for the whole process; see `packhorse.surroundings`."""
     written: list[str] = field(default_factory=list)
     """Files that appeared in the home and working folder while it was imported and registered."""
 

@@ -49,6 +49,7 @@ def _fill(facts: Facts, target: Target) -> None:
     record = host.record(target.name)
     if not record.loaded:
         facts.fault, facts.remedy = record.error, record.remedy
+    facts.changed = record.changed
     owners = {tool: one.name for one in host.records for tool in one.tools}
     for component in definitions(server):
         owner = owners.get(component.name, "")

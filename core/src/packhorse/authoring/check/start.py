@@ -45,6 +45,14 @@ def check(target: Target, facts: Facts) -> Iterator[Finding]:
             path,
             1,
         )
+    if facts.changed:
+        yield Finding(
+            "process-wide",
+            "warning",
+            f"Importing and registering it changes {', '.join(facts.changed)} for the whole process.",
+            "Leave it alone: the host and every other plugin live there, and the host puts it back.",
+            path,
+        )
     if facts.threads:
         yield Finding(
             "threads",
