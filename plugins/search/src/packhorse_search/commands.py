@@ -25,14 +25,14 @@ Examples:
 
   packhorse search "where are connections returned to the pool"
   packhorse search SessionPool --repo ~/code/app --limit 3
-  packhorse search "retry after a timeout" --language python --directory src --exclude '*_pb2.py'
-  packhorse search "validate the token" --kind function --kind code --since main --json
+  packhorse search "retry after a timeout" --directory src --exclude '*_pb2.py'
+  packhorse search "validate the token" --kind function,code --since main --json
 """
 
 _FILTERS = Group("Filters", help="Each may be given several times, or as a list: a,b.")
 _FORM = Group("Output")
 
-Several = Annotated[tuple[str, ...], Parameter(group=_FILTERS, negative=())]
+Several = Annotated[tuple[str, ...], Parameter(group=_FILTERS, negative=(), show_default=False)]
 
 
 def register(app: App, context: PluginContext) -> None:
@@ -41,7 +41,7 @@ def register(app: App, context: PluginContext) -> None:
     @app.command(help_epilogue=EXAMPLES)
     def search(
         *query: str,
-        repo: Annotated[tuple[Path, ...], Parameter(group=_FILTERS, negative=())] = (),
+        repo: Annotated[tuple[Path, ...], Parameter(group=_FILTERS, negative=(), show_default=False)] = (),
         directory: Annotated[Several, Parameter(name=["--directory", "-d"])] = (),
         exclude: Annotated[Several, Parameter(name=["--exclude", "-x"])] = (),
         language: Annotated[Several, Parameter(name=["--language", "-l"])] = (),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 20
 """Entries of one filter."""
 
+_NEAR = 0.7
+"""How alike, in 0..1, a word must be to be suggested."""
+
 _SEPARATOR = re.compile(r",(?![^{}\[\]]*[}\]])")
 """A comma, but not one within `{a,b}` or `[a,b]`."""
 
@@ -111,7 +114,7 @@ def entries(name: str, value: str | None) -> list[str]:
 
 def suggestion(word: str, known: Collection[str]) -> str:
     """Return `Did you mean …?` for a word that is nearly known, or an empty string."""
-    near = difflib.get_close_matches(word, known, n=1)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=_NEAR)
     return f"Did you mean {near[0]}?" if near else ""
 
 
