@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from packhorse.database import reading
 from packhorse.errors import ConflictError, InvalidInputError, NotFoundError
 from packhorse_indexing import history
 from packhorse_indexing.clone.address import FOLDER, is_url, parse
@@ -77,7 +78,7 @@ class Index:
 
     async def repositories(self) -> list[Repository]:
         """Return every indexed folder, by path."""
-        async with self._database.connection() as connection:
+        async with reading(self._database) as connection:
             return await catalog.repositories(connection)
 
     async def find(self, reference: str) -> Repository:
@@ -87,7 +88,7 @@ class Index:
             NotFoundError: there is none.
             InvalidInputError: several folders have this name.
         """
-        async with self._database.connection() as connection:
+        async with reading(self._database) as connection:
             found = await self._find(connection, reference)
             known = found or await catalog.repositories(connection)
         if not found:
@@ -203,13 +204,13 @@ class Index:
             InvalidInputError: the folder has no history, or not this revision.
             UnavailableError: git is missing, fails or takes too long.
         """
-        async with self._database.connection() as connection:
+        async with reading(self._database) as connection:
             files = await catalog.contents(connection, repository.id)
         return sorted(await asyncio.to_thread(history.changed_files, repository.path, revision, files))
 
     async def coverage(self, repository_ids: Sequence[UUID]) -> list[Coverage]:
         """Return how complete the index of each of these repositories is; one query of well under a millisecond."""
-        async with self._database.connection() as connection:
+        async with reading(self._database) as connection:
             return await catalog.coverage(connection, repository_ids)
 
     async def embed_query(self, text: str, stored: str | None = None) -> NDArray[np.float32]:
