@@ -148,7 +148,7 @@ def is_candidate(pattern: Pattern, text: str) -> bool:
             continue
         lexemes = vocabulary.lexemes_with(group, words)
         assert lexemes is not None
-        if vocabulary.needs_vocabulary(group):
+        if vocabulary.may_be_partial(group):
             lexemes.add(PARTIAL)
         if not lexemes & found.keys():
             return False

@@ -18,12 +18,14 @@ from itertools import chain
 MAX_LEXEME = 64
 """Characters of the longest lexeme; longer words are base64, hashes or noise and only their parts are kept."""
 
+MAX_DIGITS = 16
+"""Digits of the longest number that is a lexeme."""
+
 PARTIAL = "~"
 """The lexeme of texts with a word that no other lexeme holds whole; no word can be written like it."""
 
 _MAX_WORD = 256
 _MAX_PARTS = 12
-_MAX_DIGITS = 16
 _CACHE_ENTRIES = 200_000
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -88,7 +90,7 @@ def _split(word: str) -> tuple[str, ...]:
     word = word.strip("_")
     whole = word.lower()
     parts = [] if word.isdigit() else _parts(word)
-    longest = _MAX_DIGITS if word.isdigit() else MAX_LEXEME
+    longest = MAX_DIGITS if word.isdigit() else MAX_LEXEME
     is_partial |= len(whole) > longest
     kept = chain((whole,), parts if 1 < len(parts) <= _MAX_PARTS else ())
     found = [lexeme for lexeme in kept if len(lexeme) <= longest and _is_telling(lexeme)]

@@ -57,7 +57,7 @@ async def _by_lexemes(connection: AsyncConnection[Any], pool_id: int, required: 
         lexemes = await asyncio.to_thread(vocabulary.lexemes_with, pieces, words or [])
         if lexemes is None:
             continue
-        if vocabulary.needs_vocabulary(pieces):
+        if vocabulary.may_be_partial(pieces):
             lexemes.add(PARTIAL)
         chunks = await store.chunks_with(connection, pool_id, lexemes)
         found = chunks if found is None else np.intersect1d(found, chunks, assume_unique=True)

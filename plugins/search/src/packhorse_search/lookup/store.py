@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from packhorse_search.store import by_key
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
@@ -244,7 +246,9 @@ async def files(connection: AsyncConnection[Any], area: Area, chunks: NDArray[np
     if chunks is None:
         cursor = await connection.execute(_FILES, parameters, binary=True)
     else:
-        cursor = await connection.execute(_FILES_OF_CHUNKS, parameters | {"chunks": chunks.tolist()}, binary=True)
+        await by_key(connection)
+        parameters |= {"chunks": chunks.tolist()}
+        cursor = await connection.execute(_FILES_OF_CHUNKS, parameters, binary=True)
     rows = [FileRow(*row) for row in await cursor.fetchall()]
     return [row for row in rows if area.filter.passes_category(row.path)]
 
@@ -257,6 +261,7 @@ async def texts(
     chunks = list({chunk for row in rows for chunk in row.chunks or ()})
     blobs = list({row.blob_id for row in rows if row.chunks is None})
     found: list[TextRow] = []
+    await by_key(connection)
     if chunks:
         cursor = await connection.execute(_TEXTS, {"pool": pool_id, "chunks": chunks, "run": run}, binary=True)
         found += [TextRow(*row) for row in await cursor.fetchall()]

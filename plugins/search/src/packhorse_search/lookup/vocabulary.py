@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packhorse_indexing.lexemes import MAX_LEXEME
+from packhorse_indexing.lexemes import MAX_DIGITS, MAX_LEXEME
 from packhorse_search.lookup.syntax import Edge
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 MAX_LEXEMES = 5_000
 """Lexemes that contain a piece; of more, reading the postings costs more than it saves."""
-
-_SURELY_KEPT = 16
-"""Characters of a word of ASCII that is a lexeme whatever it consists of: numbers are kept up to this length."""
 
 _SHORTEST_PART = 3
 _SHORTEST = 2
@@ -38,7 +35,12 @@ def is_telling(pieces: Iterable[Piece]) -> bool:
 
 def needs_vocabulary(pieces: Iterable[Piece]) -> bool:
     """Whether the lexemes cannot be told from the pieces alone."""
-    return not all(piece.is_whole and len(_core(piece)) <= _SURELY_KEPT for piece in pieces)
+    return not all(piece.is_whole for piece in pieces)
+
+
+def may_be_partial(pieces: Iterable[Piece]) -> bool:
+    """Whether a word with one of these pieces may be one that no lexeme holds."""
+    return not all(piece.is_whole and len(_core(piece)) <= _longest(piece) for piece in pieces)
 
 
 def lexemes_with(pieces: Iterable[Piece], vocabulary: Sequence[bytes]) -> set[str] | None:
@@ -64,6 +66,10 @@ def lexemes_with(pieces: Iterable[Piece], vocabulary: Sequence[bytes]) -> set[st
 
 def _core(piece: Piece) -> str:
     return piece.text.strip("_").lower()
+
+
+def _longest(piece: Piece) -> int:
+    return MAX_DIGITS if _core(piece).isdigit() else MAX_LEXEME
 
 
 def _shortest(piece: Piece) -> int:
