@@ -221,6 +221,17 @@ def test_broken_metadata_hides_no_other_plugin(distribution: Callable[..., Path]
         assert "--force-reinstall" in fault.remedy
 
 
+@pytest.mark.parametrize("what", ["plugins", "requirements"])
+def test_metadata_that_would_take_seconds_to_read_is_refused(distribution: Callable[..., Path], what: str) -> None:
+    """One distribution must not delay every start."""
+    points = "\n".join(f"one{number} = m" for number in range(1_001 if what == "plugins" else 1))
+    requires = tuple(f"x{number}" for number in range(1_001 if what == "requirements" else 0))
+    distribution("packhorse-one", points, requires=requires)
+    (one,) = [one for one in discover() if one.distribution == "packhorse-one"]
+    assert one.fault is not None
+    assert f"1001 {what}" in one.fault.error
+
+
 def test_fifty_installed_packs_are_discovered_in_thirty_milliseconds(
     site: Path, distribution: Callable[..., Path]
 ) -> None:

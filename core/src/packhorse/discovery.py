@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GROUP = "packhorse"
 CORE = "packhorse-core"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+MOST = 1_000
+"""Requirements, or plugins, of one distribution."""
 
 # The name becomes a PostgreSQL schema and the middle of PACKHORSE_<NAME>_…: names that mean something there are taken.
 RESERVED = frozenset(
@@ -95,13 +97,17 @@ def _candidates(distribution: IDistribution) -> Iterable[Candidate]:
     if not name or not version:
         raise ValueError("its METADATA has no Name or no Version")
     location = _location(distribution)
-    for entry_point in distribution.entry_points.select(group=GROUP):
+    requires = tuple(metadata.get_all("Requires-Dist") or ())
+    plugins = distribution.entry_points.select(group=GROUP)
+    if len(requires) > MOST or len(plugins) > MOST:  # reading thousands would delay every start by seconds
+        raise ValueError(f"it lists {len(plugins)} plugins and {len(requires)} requirements; at most {MOST} are read")
+    for entry_point in plugins:
         yield Candidate(
             name=entry_point.name,
             distribution=name,
             version=version,
             location=location,
-            requires=tuple(metadata.get_all("Requires-Dist") or ()),
+            requires=requires,
             requires_python=metadata["Requires-Python"] or "",
             entry_point=entry_point,
             fault=misnamed(entry_point.name, name),
@@ -341,15 +347,18 @@ def in_order(
         at: {place for key in needed_by(candidate) - {candidate.key} for place in places.get(key, ())}
         for at, candidate in enumerate(rank)
     }
+    after: dict[int, list[int]] = {at: [] for at in before}
+    for at, needed in before.items():
+        for place in needed:
+            after[place].append(at)
     ready = [at for at, needed in before.items() if not needed]
     heapify(ready)
-    order: list[int] = []
+    order: dict[int, None] = {}
     while len(order) < len(rank):
         at = heappop(ready) if ready else next(at for at in before if at not in order)
-        order.append(at)
-        for other, needed in before.items():
-            if at in needed:
-                needed.discard(at)
-                if not needed and other not in order:
-                    heappush(ready, other)
+        order[at] = None
+        for other in after[at]:
+            before[other].discard(at)
+            if not before[other] and other not in order:
+                heappush(ready, other)
     return [rank[at] for at in order]
