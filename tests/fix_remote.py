@@ -113,27 +113,32 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Remote]:
-    folder.mkdir()
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a key and the certificate for it, of `localhost` and signed by itself."""
+    folder = tmp_path_factory.mktemp("certificate")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"), "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
         ],
         check=True,
         capture_output=True,
         timeout=60,
     )
+    return folder
+
+
+@contextmanager
+def serving(folder: Path, certificate: Path) -> Iterator[Remote]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    remote = Remote(server.server_address[1], folder / "repositories", certificate)
+    remote = Remote(server.server_address[1], folder, certificate / "certificate.pem")
     remote.root.mkdir()
     handler.remote = remote  # type: ignore[attr-defined]  # the class made above has it
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -147,8 +152,8 @@ def serving(folder: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture
-def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
+def remote(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     """A git server whose certificate this process and its children trust."""
-    with serving(tmp_path / "remote") as made:
+    with serving(tmp_path / "remote", certificate) as made:
         monkeypatch.setenv("GIT_SSL_CAINFO", str(made.certificate))
         yield made

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from packhorse.errors import InvalidInputError, NotFoundError
-from packhorse_indexing import requests
+from packhorse_indexing import reports, requests
 from packhorse_indexing.requests import StatusRequest
 from packhorse_indexing.store.catalog import POOL_LOCK
 
@@ -90,40 +90,38 @@ async def test_the_list_is_read_a_page_at_a_time_and_by_reason(indexing: Running
         await requests.status(indexing.index, StatusRequest(str(varied), skipped="heavy"))
 
 
-@pytest.mark.parametrize(
-    ("path", "reason", "said"),
-    [
-        ("code.py", None, "indexed as python, 1 chunks"),
-        ("wide.py", None, "cut by lines, because a line is longer"),
-        ("picture.png", "binary", "not text"),
-        ("large.txt", "too large", "PACKHORSE_INDEXING_MAX_FILE_BYTES"),
-        (".env", "secret", "never read"),
-        ("odd.py", "encoding", "no encoding"),
-        ("link.py", "symlink", "not followed"),
-        ("link.py/inside", "symlink", "not followed"),
-        ("pipe", "special file", "a pipe"),
-        ("debug.log", "ignored", "line 1 of .gitignore, '*.log'"),
-        ("build/deep/out.txt", "ignored", "line 3 of .gitignore, '/build/', which matches build/"),
-        ("build", "ignored", "line 3 of .gitignore"),
-        ("private/notes.md", "ignored", "line 2 of .mcpignore, 'private/', which matches private/"),
-        (".git/config", "internal", "git's own"),
-        ("none/such.py", "missing", "There is no none"),
-        ("new.py", "not indexed yet", "index again"),
-        ("empty", "not indexed yet", "no file of it"),
-        (".", None, "files are indexed"),
-    ],
-)
-async def test_a_path_is_explained(
-    indexing: RunningIndex, varied: Repository, path: str, reason: str | None, said: str
-) -> None:
+EXPLAINED: list[tuple[str, str | None, str]] = [
+    ("code.py", None, "indexed as python, 1 chunks"),
+    ("wide.py", None, "cut by lines, because a line is longer"),
+    ("picture.png", "binary", "not text"),
+    ("large.txt", "too large", "PACKHORSE_INDEXING_MAX_FILE_BYTES"),
+    (".env", "secret", "never read"),
+    ("odd.py", "encoding", "no encoding"),
+    ("link.py", "symlink", "not followed"),
+    ("link.py/inside", "symlink", "not followed"),
+    ("pipe", "special file", "a pipe"),
+    ("debug.log", "ignored", "line 1 of .gitignore, '*.log'"),
+    ("build/deep/out.txt", "ignored", "line 3 of .gitignore, '/build/', which matches build/"),
+    ("build", "ignored", "line 3 of .gitignore"),
+    ("private/notes.md", "ignored", "line 2 of .mcpignore, 'private/', which matches private/"),
+    (".git/config", "internal", "git's own"),
+    ("none/such.py", "missing", "There is no none"),
+    ("new.py", "not indexed yet", "index again"),
+    ("empty", "not indexed yet", "no file of it"),
+    (".", None, "files are indexed"),
+]
+
+
+async def test_a_path_is_explained(indexing: RunningIndex, varied: Repository) -> None:
     await indexing.index.index(str(varied))
     varied.write("new.py", SOURCE)
     (varied.root / "empty").mkdir()
-    for form in (path, str(varied.root / path)):
-        why = (await requests.status(indexing.index, StatusRequest(str(varied), path=form))).why
-        assert why is not None
-        assert (why.reason, why.indexed) == (reason, reason is None)
-        assert said in why.explanation
+    repository = await indexing.index.find(str(varied))
+    for path, reason, said in EXPLAINED:
+        for form in (path, str(varied.root / path)):
+            why = await indexing.index.reports.why(repository, form)
+            assert (why.reason, why.indexed) == (reason, reason is None), path
+            assert said in why.explanation, path
 
 
 async def test_a_file_that_changed_kind_since_is_explained_by_what_it_is_now(
@@ -148,7 +146,9 @@ async def test_a_path_outside_the_repository_is_refused(indexing: RunningIndex, 
             await indexing.index.reports.why(repository, path)
 
 
-async def test_the_status_of_an_index_that_is_behind_says_so(indexing: RunningIndex, varied: Repository) -> None:
+async def test_the_status_of_an_index_that_is_behind_says_so(
+    indexing: RunningIndex, varied: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await indexing.index.index(str(varied))
     fresh = await requests.status(indexing.index, StatusRequest())
     assert (fresh.status, fresh.percent, fresh.changes, fresh.freshness) == ("success", 100.0, 0, "It is up to date.")
@@ -157,6 +157,10 @@ async def test_the_status_of_an_index_that_is_behind_says_so(indexing: RunningIn
     behind = await requests.status(indexing.index, StatusRequest())
     assert behind.changes == 1
     assert "1 file may differ" in behind.freshness
+    with monkeypatch.context() as patched:
+        patched.setattr(reports, "STALENESS_SECONDS", 0.0)
+        slow = await requests.status(indexing.index, StatusRequest())
+    assert (slow.changes, "takes a while" in slow.freshness) == (None, True)
     varied.root.rename(varied.root.with_name("moved"))
     gone = await requests.status(indexing.index, StatusRequest())
     assert gone.changes is None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from packhorse_indexing.models import Job, Repository
     from packhorse_indexing.store.files import Omission
 
-STALENESS_SECONDS = 1.0
+STALENESS_SECONDS = 3.0
+"""A folder that takes longer to look at, on a busy machine perhaps, is not waited for."""
 
 
 class Reports:
@@ -67,7 +68,7 @@ class Reports:
         async with self._database.connection() as connection:
             job = job or await jobs.latest(connection, repository.id)
             covered = next(iter(await catalog.coverage(connection, [repository.id])), None)
-            reasons = await files.reasons(connection, repository.id)
+            reasons = await files.reasons(connection, repository)
         if covered is None:
             raise NotFoundError(f"{repository.path} was removed from the index.", remedy="Index it again.")
         running = covered.running or repository.indexed_at is None
@@ -81,13 +82,13 @@ class Reports:
         )
 
     async def staleness(self, repository: Repository) -> Freshness:
-        """Compare a folder with its index, for a second at most, without doing anything about it."""
+        """Compare a folder with its index, for a few seconds at most, without doing anything about it."""
         try:
             look = await asyncio.wait_for(self._lookout.look(repository), STALENESS_SECONDS)
+        except TimeoutError:  # first, for it is an OSError too
+            return Freshness(changes=None, note=f"Comparing {repository.path} with its index takes a while.")
         except OSError as error:
             return Freshness(changes=None, note=f"{repository.path} cannot be read now ({error.strerror}).")
-        except TimeoutError:
-            return Freshness(changes=None, note=f"Comparing {repository.path} with its index takes too long.")
         if look is None or not (look.changes or look.moved):
             return Freshness(changes=None if look is None else 0)
         return Freshness(changes=look.changes, note=f"{difference(repository, look)}.")
@@ -97,7 +98,7 @@ class Reports:
     ) -> list[Omission]:
         """Return files that are not indexed, by path from `after` on; `reason` is one of `reasons.REASONS`."""
         async with self._database.connection() as connection:
-            return await files.omissions(connection, repository.id, reason=reason, after=after, limit=limit)
+            return await files.omissions(connection, repository, reason=reason, after=after, limit=limit)
 
     async def why(self, repository: Repository, path: str) -> Why:
         """Say why a path, absolute or from the repository's folder, is or is not indexed.

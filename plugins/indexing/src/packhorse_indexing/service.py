@@ -303,7 +303,7 @@ class Index:
     async def _result(self, repository: Repository, job: Job) -> IndexResult:
         async with self._database.connection() as connection:
             covered = next(iter(await catalog.coverage(connection, [repository.id])), None)
-            reasons = await files.reasons(connection, repository.id) if job.finished else {}
+            reasons = await files.reasons(connection, repository) if job.finished else {}
         end = job.finished_at or datetime.now(UTC)
         errors = list(job.errors)
         if job.status == "cancelled":
