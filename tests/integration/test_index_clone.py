@@ -226,16 +226,16 @@ def test_a_server_that_never_ends_is_given_up_and_git_with_it(
 
 def test_stopping_kills_git_and_removes_the_half_of_a_clone(origin: Repository, remote: Remote, tmp_path: Path) -> None:
     remote.trickle = 0.05
-    beats = []
+    seen: list[set[str]] = []
 
     def beat() -> None:
-        beats.append(children())
-        if len(beats) > 1:
+        seen.append(children())
+        if seen[-1] or len(seen) > 100:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         renew(remote, tmp_path / "clones" / "project", beat=beat)
-    assert "git-remote-https" in beats[0] | beats[1] or any(name.startswith("git") for name in beats[0])
+    assert seen[-1], "git was at work"
     assert children() == set()
     assert list((tmp_path / "clones").iterdir()) == []
 
