@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from pgvector import HalfVector
+from psycopg_pool import AsyncConnectionPool
 
-from packhorse.database import Database, connect, lease
+from packhorse.database import Database, connect, lease, pool
 from packhorse.database.session import check_versions
 from packhorse.errors import ConfigurationError, DatabaseError, DatabaseTimeoutError, DatabaseUnavailableError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fix_database import OrdinaryServer
+    from packhorse.database.fuse import FusedConnection
     from packhorse.settings import CoreSettings
 
 pytestmark = pytest.mark.integration
@@ -139,8 +141,28 @@ async def test_an_idle_connection_that_died_is_not_handed_out(database: Database
         pids = [one.info.backend_pid, two.info.backend_pid]
     async with database.connection() as connection:
         pids.remove(connection.info.backend_pid)
-        await connection.execute("SELECT pg_terminate_backend(%s)", pids)
+        await connection.execute("SELECT pg_terminate_backend(%s, 5000)", pids)
     await asyncio.gather(*(notes(database) for _ in range(4)))
+
+
+async def test_a_connection_used_just_now_is_not_asked_whether_it_works(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    check = AsyncConnectionPool.check_connection
+
+    async def counted(connection: FusedConnection) -> None:
+        asked.append(connection)
+        await check(connection)
+
+    monkeypatch.setattr(AsyncConnectionPool, "check_connection", staticmethod(counted))
+    await notes(database)
+    asked.clear()
+    await notes(database)
+    assert not asked
+    monkeypatch.setattr(pool, "RECENT_SECONDS", 0.0)
+    await notes(database)
+    assert len(asked) == 1
 
 
 async def test_a_connection_closed_inside_the_block_is_not_taken_for_a_commit(database: Database) -> None:

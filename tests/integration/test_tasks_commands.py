@@ -96,9 +96,11 @@ def test_all_of_a_task_is_shown(run: Run) -> None:
         "\\x1b[31m",
     ):
         assert part in text
+    assert "\\n" not in text, "lines are broken, not told of"
     listed = run("list")
     assert "2020-01-01 late" in listed
     assert "T  blocked" in listed
+    assert "Labels" not in listed, "a column that says nothing is left out"
 
 
 def test_lists_are_narrowed_and_searched(run: Run, capsys) -> None:
@@ -231,3 +233,14 @@ def on_terminal(environment: dict[str, str], columns: int, *arguments: str) -> s
     os.close(leader)
     assert process.wait(60) == 0
     return text.decode()
+
+
+def test_an_import_keeps_the_parent_of_a_sub_task_that_waits_for_it(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "backlog" / "tasks"
+    folder.mkdir(parents=True)
+    for name, rest in (("1", ""), ("2", ""), ("1.1", "parent_task_id: T-1\ndependencies: [T-2, T-1]\n")):
+        (folder / f"{name}.md").write_text(f"---\nid: T-{name}\ntitle: task {name}\n{rest}---\n")
+    assert json.loads(run("import", str(tmp_path / "backlog"), "--json")) == {"added": 3, "known": 0}
+    [sub] = [one for one in json.loads(run("list", "--json"))["tasks"] if one["title"] == "task 1.1"]
+    shown = json.loads(run("show", sub["id"], "--json"))
+    assert (shown["parent"]["title"], [one["title"] for one in shown["depends_on"]]) == ("task 1", ["task 2"])
