@@ -56,7 +56,7 @@ def _copy(source: Path, copy: Path, turn: int, most: int, *, exactly: bool) -> i
     """Copy up to `most` lines of a file, under other names when it is not its first turn; return how many."""
     data = source.read_bytes()
     if turn:
-        data = re.sub(rb"\b(get|set|make|is)_", rb"\1%d_" % turn, data)
+        data = re.sub(rb"\b(get|set|make|is)_", rb"\g<1>%d_" % turn, data)
     lines = [line.rstrip(b"\r\n") for line in data.splitlines(keepends=True)]
     if exactly:
         lines *= most // len(lines) + 1
@@ -74,6 +74,15 @@ def count_lines(folder: Path) -> tuple[int, int, int]:
 
 def commit(folder: Path) -> None:
     """Make a folder a git repository with everything in it, as nobody in particular."""
-    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false")
+    identity = (
+        "-c",
+        "user.name=bench",
+        "-c",
+        "user.email=bench@example.org",
+        "-c",
+        "commit.gpgsign=false",
+        "-c",
+        "gc.auto=0",
+    )
     for arguments in (("init", "-q"), ("add", "-A", "-f"), ("commit", "-q", "-m", "corpus")):
         subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

@@ -107,7 +107,7 @@ def _serve(core: CoreSettings, settings: IndexingSettings, make: Factory, orders
                 logger.error("The worker gives up: {}", error)
                 return 1
             logger.warning("The worker lost its database and tries again: {}", error)
-            time.sleep(0.5)
+            time.sleep(0.2)
     return 0
 
 

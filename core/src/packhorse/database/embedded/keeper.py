@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LOG_BYTES = 1_000_000
 _RESTARTS, _PER_SECONDS = 5, 60.0
 _START_SECONDS = 60.0
+_ORPHAN_SECONDS = 0.5  # for processes of a killed server to notice it; busy ones do not, and everybody waits
 
 
 class Stopped(BaseException):
@@ -114,7 +115,7 @@ class Keeper:
         return self._wait_ready()
 
     def _launch(self) -> bool:
-        if not server.wait_stopped(self.folder, 3):
+        if not server.wait_stopped(self.folder, _ORPHAN_SECONDS):
             server.end_orphans(self.folder, self.owner)
         server.clear_leftovers(self.folder)
         self.process = server.start(self.folder, self.binaries, self.owner)

@@ -248,13 +248,13 @@ def end_orphans(folder: Folder, owner: Owner) -> None:
     """End server processes whose postmaster is gone; they notice it themselves unless they are busy or frozen."""
     import psutil
 
-    for stage in (signal.SIGTERM, signal.SIGKILL):
+    for stage, seconds in ((signal.SIGTERM, 0.5), (signal.SIGKILL, 3.0)):
         for process in psutil.process_iter(["cmdline", "uids"]):
             title = " ".join(process.info["cmdline"] or ())
             if process.info["uids"] and process.info["uids"].real == owner.uid and folder.token in title:
                 with suppress(psutil.Error):
                     process.send_signal(stage)
-        if wait_stopped(folder, 3):
+        if wait_stopped(folder, seconds):
             return
 
 
