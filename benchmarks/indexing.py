@@ -4,8 +4,8 @@
 
 Without a repository it makes one of this interpreter's installed packages. It prints its conditions and, beside each
 figure, what it must reach on two cores that have nothing else to do; CPU seconds are those of all processes, PostgreSQL
-included, and tell more than wall time when the machine is shared. `--growth` measures repositories of 1,000 to 30,000 files, cold.
-It asks for nothing but the embedded PostgreSQL, or the one of DATABASE_URL.
+included, and tell more than wall time when the machine is shared. `--growth` measures 1,000 to 30,000 files, cold. It
+asks for nothing but the embedded PostgreSQL, or the one of DATABASE_URL.
 """
 
 from __future__ import annotations
