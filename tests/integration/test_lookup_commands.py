@@ -13,8 +13,9 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
+from packhorse.errors import InvalidInputError, NotFoundError
 from packhorse_search import scope
-from packhorse_search.lookup import commands, grep, render, walk
+from packhorse_search.lookup import commands, grep, outline, present, render, similar, walk
 from packhorse_search.lookup.answer import FileLines, Line, LinesAnswer
 from packhorse_search.lookup.pattern import parse
 
@@ -99,6 +100,19 @@ def test_symbols_outlines_and_places_alike(run, project):
     assert re.match(r"net/\w+\.py:\d+  ", out)
 
 
+def test_an_answer_in_parts_is_printed_as_one(run, project, monkeypatch):
+    for i in range(5):
+        project.write(f"more/use_{i}.py", f"pool_{i} = SessionPool()\n")
+    monkeypatch.setattr(walk, "MAX_CHUNKS", 1)
+    monkeypatch.setattr(walk, "_BATCHES", (1,))
+    monkeypatch.setattr(outline, "BUDGET", 1)
+    code, out, err = run("grep", r"pool_\d = ", "--repo", str(project))
+    assert code == 0
+    assert out.splitlines() == [f"more/use_{i}.py:1:pool_{i} = SessionPool()" for i in range(5)]
+    assert "5 lines in 5 files" in err
+    assert len(run("outline", "more", "--repo", str(project))[1].splitlines()) == 5
+
+
 def test_the_installed_command_exits_as_grep_does(packhorse_environment, project):
     environment = {**packhorse_environment, "PACKHORSE_PLUGINS": "packhorse-indexing,packhorse-search"}
     for pattern, code in (("SessionPool", 0), ("no such text", 1), ("(", 2)):
@@ -181,3 +195,24 @@ async def test_texts_too_long_for_an_intricate_pattern_are_named(where, monkeypa
 
 def test_a_place_beyond_the_reach_of_a_cursor_is_named():
     assert "narrow it" in grep.problems(walk.Walk(), grep.LARGEST_CURSOR + 1)[0]
+
+
+async def test_a_place_without_a_vector_yet_says_so(where, indexing):
+    database, place = where
+    answer = await similar.answer(database, place, similar.Request("part_01.py:1"))
+    assert answer.results
+    await indexing.query("DELETE FROM indexing.embedding")
+    with pytest.raises(NotFoundError, match="no embedding yet"):
+        await similar.answer(database, place, similar.Request("part_01.py:1"))
+    with pytest.raises(InvalidInputError, match="limit is 51"):
+        await similar.answer(database, place, similar.Request("part_01.py:1", limit=51))
+
+
+async def test_what_an_older_version_indexed_is_outlined_without_ends(where, indexing, make_repository):
+    repository = make_repository("older")
+    repository.write("a.py", "class Pool:\n    def open(self):\n        x = 1\n")
+    await indexing.index.index(str(repository))
+    await indexing.query("UPDATE indexing.definition SET end_line = NULL, scope = NULL")
+    place = await scope.choose(indexing.index, "older")
+    answer = await outline.answer(indexing.database, place, outline.Request("a.py"))
+    assert "class Pool 1\nmethod open 2" in present.outline_text(answer)
