@@ -135,3 +135,8 @@ def test_progress_is_on_standard_error_of_a_terminal(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "file\\x1b[2J [red]" in captured.err
+
+
+def test_a_reader_who_has_seen_enough_ends_the_command_and_not_the_console():
+    with pytest.raises(BrokenPipeError):
+        terminal.output().on_broken_pipe()

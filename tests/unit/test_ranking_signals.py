@@ -9,6 +9,7 @@ import pytest
 from packhorse_search.candidates import Candidate, ChunkKey, Definition, File, PathStatistics
 from packhorse_search.definitions import definition_strength
 from packhorse_search.fuse import Evidence
+from packhorse_search.kinds import FileKind
 from packhorse_search.query import parse
 from packhorse_search.rank import rank
 from packhorse_search.weights import DEFAULT
@@ -28,13 +29,14 @@ def candidate(
     definitions: tuple[tuple[str, str], ...] = (),
     content: str = "",
     symbol: str | None = None,
+    scope: str | None = None,
 ) -> Candidate:
     return Candidate(
         key=ChunkKey(1, chunk_id),
         file=File(REPOSITORY, path, "python", 1),
         kind="function",
         symbol=symbol,
-        scope=None,
+        scope=scope,
         start_line=chunk_id,
         end_line=chunk_id,
         hash=bytes([chunk_id]),
@@ -97,6 +99,16 @@ def test_a_query_that_asks_for_tests_gets_them():
     entries = (candidate("tests/pool.py"), candidate("src/pool.py", words=0.45))
     assert order("tests of the pool", *entries)[0] == "tests/pool.py"
     assert order("the pool", *entries)[0] == "src/pool.py"
+
+
+def test_tests_within_a_source_file_rank_as_tests_and_the_source_does_not():
+    inline = candidate("pool.rs", chunk_id=1, words=0.6, scope="tests")
+    source = candidate("pool.rs", chunk_id=2)
+    [first, second] = rank(parse("open the pool"), [inline, source], STATISTICS, DEFAULT)
+    assert (first.candidate, second.candidate) == (source, inline)
+    assert (first.kind, second.kind) == (FileKind.SOURCE, FileKind.TEST)
+    assert rank(parse("test of the pool"), [inline, source], STATISTICS, DEFAULT)[0].candidate == inline
+    assert rank(parse("the pool"), [candidate("a.py", symbol="test")], STATISTICS, DEFAULT)[0].kind is FileKind.SOURCE
 
 
 def test_the_signals_say_what_the_score_was_summed_from():

@@ -72,11 +72,15 @@ def _plain(value: object) -> object:
 def _console(stderr: bool) -> Console:
     from rich.console import Console
 
-    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class PlainConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # for the command line to end as with any other writer, not with rich's exit code
+
+    found = PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if found.is_terminal:
+        return found
     # Into a pipe or a file nothing is wrapped or cut: the reader is a program, or a pager with its own width.
-    return (
-        found if found.is_terminal else Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDE)
-    )
+    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=WIDE)
 
 
 def output() -> Console:

@@ -275,11 +275,11 @@ def _once(tasks: Sequence[TaskLink], named: set[str]) -> list[TaskLink]:
 
 
 def _why(entry: Ranked) -> str:
-    """Name the strongest reasons in a few words, and the kind of file where it is not plain source."""
+    """Name the strongest reasons in a few words, and what it is where it is not plain source."""
     strongest = sorted(entry.signals.items(), key=lambda signal: -signal[1])
     telling = [name for name, value in strongest if value >= _TELLING]
     telling.sort(key=lambda name: name != "definition")  # which says most, however much it weighs
     reasons = [_REASONS[name] for name in telling if name in _REASONS][:2]
     reasons += [name.removeprefix(CONTRIBUTED) for name in telling if name.startswith(CONTRIBUTED)]
-    kind = [] if entry.kind is FileKind.SOURCE else [f"{entry.kind} file"]
+    kind = [] if entry.kind is FileKind.SOURCE else [str(entry.kind)]
     return ", ".join([*reasons, *kind])

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packhorse_search.definitions import definition_strength
 from packhorse_search.filenames import folded, meanings, place_of, words
+from packhorse_search.kinds import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
     from packhorse_search.filenames import Place
-    from packhorse_search.kinds import FileKind
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
+
+_TESTS = frozenset({"test", "tests"})
+"""What a module of tests within a source file is called."""
 
 SIGNALS = ("words", "meaning", "definition", "symbol", "path", "file name", "meaning of file name", "file")
 """The signals of a chunk, the first four, and of its file; what explanations call them."""
@@ -80,7 +83,9 @@ def rank(
     ranked = []
     for (path, _), members in by_file.items():
         place = places[path]
-        members.sort(key=lambda i: -sums[i])
+        kinds = {i: _kind(candidates[i], place.kind) for i in members}
+        factors = {i: 1.0 if kind in query.wanted else weights.kinds[kind] for i, kind in kinds.items()}
+        members.sort(key=lambda i: -sums[i] * factors[i])
         file_signals = (
             weights.path * path_scores[path] / best_path,
             _name_signal(query, place, weights),
@@ -88,27 +93,36 @@ def rank(
             weights.coherence * _coherence([sums[i] for i in members[1:]], weights),
         )
         file_sum = sum(file_signals)
-        share = 1.0 if place.kind in query.wanted else weights.kinds[place.kind]
+        spread = 1.0
         for i in members:
+            share = spread * factors[i]
             others = contributed.get(candidates[i].key, {}) if contributed else {}
             others = {name: weights.contributed * value * share for name, value in others.items()}
             score = max(0.0, share * (sums[i] + file_sum) + sum(others.values()))
-            ranked.append((-score, path, candidates[i].start_line, i, share, file_signals, others))
-            share *= weights.spread
+            ranked.append((-score, path, candidates[i].start_line, i, kinds[i], share, file_signals, others))
+            spread *= weights.spread
     ranked.sort(key=itemgetter(0, 1, 2))
     most = _most(weights)
     return [
         Ranked(
             candidates[i],
             min(1.0, -negative / most),
-            places[path].kind,
+            kind,
             share,
             chunk_signals[i],
             file_signals,
             others,
         )
-        for negative, path, _, i, share, file_signals, others in ranked
+        for negative, _, _, i, kind, share, file_signals, others in ranked
     ]
+
+
+def _kind(candidate: Candidate, kind: FileKind) -> FileKind:
+    """Return the kind of a chunk: its file's, but for the tests that some languages keep within their sources."""
+    if kind is not FileKind.SOURCE:
+        return kind
+    outermost = candidate.scope or (candidate.symbol if candidate.kind == "module" else None) or ""
+    return FileKind.TEST if candidate.kind == "test" or outermost.partition(".")[0] in _TESTS else kind
 
 
 def path_score(query: Query, place: Place, statistics: PathStatistics, weights: Weights) -> float:
