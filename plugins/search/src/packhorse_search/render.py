@@ -53,8 +53,10 @@ def _summary(answer: SearchAnswer) -> Iterator[str]:
 
 
 def _show_result(result: SearchResult, output: Console, width: int, *, several: bool) -> None:
-    head = safe(f"{result.similarity_score:.2f}", style="green") if output.is_terminal else safe("")
-    head.append("  " if output.is_terminal else "")
+    # Each part is appended with its own style: that of the first would hold for the whole line.
+    head = safe("")
+    if output.is_terminal:
+        head.append_text(safe(f"{result.similarity_score:.2f}  ", style="green"))
     head.append_text(_location(result, output, several=several))
     if result.symbol:
         head.append_text(safe(f"  {result.symbol}", style="bold"))
@@ -89,8 +91,8 @@ def _show_code(result: SearchResult, output: Console, width: int) -> None:
             output.print(safe(f"{number:>{width}}  {line}", keep="\t"), soft_wrap=True)
         return
     for number, code in enumerate(_highlighted("\n".join(lines), result.file_path, len(lines)), first):
-        row = safe(f"{'':{_INDENT}}{number:>{width}}  ", style="dim")
-        output.print(row + code, no_wrap=True, overflow="ellipsis")
+        row = safe("").append_text(safe(f"{'':{_INDENT}}{number:>{width}}  ", style="dim"))
+        output.print(row.append_text(code), no_wrap=True, overflow="ellipsis")
     if result.chunk_lines:
         left_out = result.chunk_lines[1] - result.chunk_lines[0] + 1 - len(result.content.split("\n"))
         if len(lines) > 1 and left_out > 0:
