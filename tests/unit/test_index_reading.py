@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from packhorse_indexing import chunking
+from packhorse_indexing import bounds, chunking
 from packhorse_indexing.batch import Batch, Content
 from packhorse_indexing.launch import _plain
 from packhorse_indexing.pipeline import Run
@@ -107,3 +108,33 @@ def test_allowed_roots_must_exist_and_are_separated_as_in_path(tmp_path: Path) -
     assert settings.allowed_roots == (tmp_path / "a", tmp_path / "b")
     with pytest.raises(ValueError, match="no folder"):
         IndexingSettings(allowed_roots=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"), [(bounds.TooMuchError(), "longer than 2 s"), (MemoryError(), "more than 300 MB of memory")]
+)
+def test_a_chunker_that_is_too_much_costs_its_file_the_syntax_only(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, said: str
+) -> None:
+    whole = chunking.chunk
+
+    def too_much(text: str, language: str) -> chunking.Chunked:
+        if language == "python":
+            raise raised
+        return whole(text, language)
+
+    monkeypatch.setattr(chunking, "chunk", too_much)
+    prepared = prepare(Source("a.py", b"x = 1\n", "python"))
+    assert prepared.failed
+    assert said in (prepared.fallback or "")
+    assert [chunk.content for chunk in prepared.chunks] == ["x = 1\n"]
+
+
+def test_a_file_that_is_too_much_for_the_rest_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot go on without redaction."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sys.modules[prepare.__module__], "redact", refuse)
+    assert prepare(Source("a.py", b"x = 1\n", "python")).reason == "too slow"
