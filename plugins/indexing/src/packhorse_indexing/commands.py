@@ -194,7 +194,9 @@ async def _forget(context: PluginContext, reference: str, *, ask: bool) -> Remov
 
 def _path(text: str) -> str:
     """Return a path as seen from here; a URL stays what it is."""
-    return text if "://" in text else str(Path(text).expanduser().absolute())
+    from packhorse_indexing.clone.address import is_url
+
+    return text if is_url(text) else str(Path(text).expanduser().absolute())
 
 
 def _reference(text: str) -> str:
