@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from pgvector import HalfVector
 
@@ -122,13 +123,13 @@ async def test_what_an_interrupted_build_left_is_replaced(host: PluginHost, make
 
 
 async def test_a_pool_that_somebody_builds_an_index_of_is_left_to_him(host: PluginHost, make_repository: Any) -> None:
-    async with host.database.connection() as holder:
+    with psycopg.connect(host.database.address.conninfo, autocommit=True) as holder:
         # The pool's number is known only when it is there: the locks of the next few are held.
-        await holder.execute("SELECT pg_advisory_lock(%s, pool) FROM generate_series(1, 99) pool", [vectors.BUILD_LOCK])
+        holder.execute("SELECT pg_advisory_lock(%s, pool) FROM generate_series(1, 99) pool", [vectors.BUILD_LOCK])
         pool, _ = await haystack(host, make_repository)
         await asyncio.sleep(0.3)
         assert await query(host, VALID.format(pool)) == []
-        await holder.execute("SELECT pg_advisory_unlock_all()")
+        holder.execute("SELECT pg_advisory_unlock_all()")
     await until_indexed(host, pool)
 
 
