@@ -271,6 +271,7 @@ def main() -> int:
         os.environ["PACKHORSE_DATA_DIR"] = str(Path(folder) / "data")
         os.environ.setdefault("PACKHORSE_EMBEDDED_GRACE", "0")
         os.environ.setdefault("LOG_LEVEL", "ERROR")
+        os.environ["PACKHORSE_STRICT"] = "1"  # wait for the plugins' start, however long it takes
         if arguments.without_indexing:
             os.environ["PACKHORSE_PLUGINS"] = "packhorse-tasks"
         logger.remove()

@@ -78,7 +78,8 @@ class Writer:
 async def test_many_writers_lose_nothing_and_contradict_nothing(
     packhorse_client, packhorse_database: Any, seed: int
 ) -> None:
-    async with packhorse_client("tasks"):
+    async with packhorse_client("tasks") as client:
+        await client.call_tool("list_tasks", {})  # waits for a start that is late, as the tracker itself does not
         tracker = Tracker(packhorse_database)
         tasks = [await tracker.create(draft(title=f"T{i}"), actor="x") for i in range(TASKS)]
         writers = [Writer(tracker, f"w{i}", tasks, seed * 100 + i) for i in range(WRITERS)]
