@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import tokens
 
+TOOLS = frozenset({"search_code", "grep_code", "find_symbol", "outline_code", "similar_code"})
 SHOWN = ("name", "description", "inputSchema")
 
 
@@ -36,11 +37,7 @@ async def definitions() -> list[dict[str, Any]]:
     host.load()
     async with Client(build_server(host)) as client:
         found = await client.list_tools()
-    return [
-        tool.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for tool in found
-        if tool.name != "index_repository"
-    ]
+    return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in found if tool.name in TOOLS]
 
 
 def cost(tool: dict[str, Any]) -> int:
