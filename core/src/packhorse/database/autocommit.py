@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from psycopg.pq import TransactionStatus
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
@@ -26,6 +24,8 @@ class Lender(Protocol):
 @asynccontextmanager
 async def reading(database: Lender) -> AsyncIterator[AsyncConnection[TupleRow]]:
     """Lend a connection on which each statement stands alone, or, in a pipeline, all statements up to its end."""
+    from psycopg.pq import TransactionStatus  # the command line, which must start quickly, imports this module
+
     async with database.connection() as connection:
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # a step of a larger transaction
             yield connection
