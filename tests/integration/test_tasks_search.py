@@ -196,7 +196,7 @@ async def test_code_shows_its_tasks_and_a_task_its_code(packhorse_client, projec
         assert shown["code"][0]["start_line"] == 1
         await client.call_tool("update_task", {"task_id": task["id"], "status": "complete"})
         answer = (await client.call_tool("search_code", {"query": "SessionPool"})).structured_content
-        assert answer["results"][0]["tasks"] == []
+        assert "tasks" not in answer["results"][0]
 
 
 async def test_code_without_the_search_plugin_or_an_index_says_why(packhorse_client) -> None:
@@ -266,6 +266,7 @@ class Moody:
     def __init__(self, failures: int, vector: tuple[float, float] = (1.0, 0.0)) -> None:
         self.failures = failures
         self.vector = vector
+        self.batches: list[int] = []
 
     def _answer(self) -> Any:
         if self.failures:
@@ -278,6 +279,7 @@ class Moody:
 
     async def embed_documents(self, texts: list[str]) -> Any:
         vector = self._answer()
+        self.batches.append(len(texts))
         return np.stack([vector for _ in texts])
 
 
@@ -314,3 +316,14 @@ async def test_tasks_wait_while_the_embedder_is_down(packhorse_client, packhorse
         async with meaning.embedding(Context(packhorse_database, moody)):
             await embedded(packhorse_database, 1)
         assert moody.failures == 0
+
+
+async def test_many_that_wait_are_embedded_few_at_a_time(packhorse_client, packhorse_database, monkeypatch) -> None:
+    monkeypatch.setattr(meaning, "PAUSE", 0.01)
+    async with packhorse_client("tasks") as client:
+        for i in range(2 * meaning.BATCH + 1):
+            await create(client, f"T {i}")
+        moody = Moody(0)
+        async with meaning.embedding(Context(packhorse_database, moody)):
+            await embedded(packhorse_database, 2 * meaning.BATCH + 1)
+    assert moody.batches == [meaning.BATCH, meaning.BATCH, 1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import types
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import psycopg
@@ -14,6 +16,8 @@ from packhorse import hookimpl
 from packhorse.settings import PluginSettings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastmcp import FastMCP
 
     from packhorse.context import PluginContext
@@ -134,6 +138,24 @@ async def test_an_in_memory_client_calls_the_tools(packhorse_client: MakeClient)
     async with packhorse_client(("echo", Echo()), settings={"PACKHORSE_ECHO_TIMES": "2"}) as client:
         assert [tool.name for tool in await client.list_tools()] == ["echo"]
         assert (await client.call_tool("echo", {"text": "ab"})).data == "abab"
+
+
+async def test_an_in_memory_client_waits_for_a_plugin_that_starts_slowly(
+    packhorse_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packhorse.server.PATIENCE", 0.01)
+    started = []
+
+    class Slow:
+        @hookimpl
+        @asynccontextmanager
+        async def plugin_lifespan(self) -> AsyncIterator[None]:
+            await asyncio.sleep(0.3)
+            started.append("slow")
+            yield
+
+    async with packhorse_client(("slow", Slow())):
+        assert started == ["slow"]
 
 
 async def test_a_module_can_be_given_as_a_plugin(packhorse_client: MakeClient) -> None:

@@ -171,7 +171,7 @@ def packhorse_host(packhorse_environment: dict[str, str]) -> MakeHost:
 
 @pytest.fixture
 def packhorse_client(packhorse_host: MakeHost) -> MakeClient:
-    """Make clients connected in memory to a server with exactly the plugins that a test names."""
+    """Make clients connected in memory to a server with exactly the plugins that a test names, all of them started."""
 
     @asynccontextmanager
     async def make(
@@ -181,7 +181,10 @@ def packhorse_client(packhorse_host: MakeHost) -> MakeClient:
 
         from packhorse.server import build_server
 
-        async with Client(build_server(packhorse_host(*plugins, settings=settings))) as client:
+        host = packhorse_host(*plugins, settings=settings)
+        async with Client(build_server(host)) as client:
+            for settled in list(host.starting.values()):
+                await settled.wait()
             yield client
 
     return make

@@ -7,6 +7,7 @@ then, and without the indexing plugin, tasks are found by their words alone.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from packhorse_indexing.embedders import Embedder
     from packhorse_tasks.search import Nearness
 
-BATCH = 256
+BATCH = 16
+"""How many are embedded at a time: a call of a tool waits for no more of it."""
+REST = 2.0
+"""How long to rest after each batch, in times that it took, so that many that wait leave calls their processors."""
 PAUSE = 1.0
 """Seconds between looks for new texts; also before the first, so that a short command never loads a model."""
 _AFTER_FAILURE = 30.0
@@ -76,8 +80,10 @@ async def _keep_up(context: PluginContext) -> None:
             if embedder.name != known:
                 await _prepare(context, embedder)
                 known = embedder.name
+            started = time.monotonic()
             while await embed_batch(context, embedder) == BATCH:
-                pass
+                await asyncio.sleep(REST * (time.monotonic() - started))
+                started = time.monotonic()
         except PackhorseError as error:
             context.logger.warning("Tasks wait to be embedded: {error}", error=error)
             await asyncio.sleep(_AFTER_FAILURE)
@@ -111,6 +117,6 @@ async def embed_batch(context: PluginContext, embedder: Embedder) -> int:
             "embedder": embedder.name,
             "ids": [row["id"] for row in waiting],
             "versions": [row["version"] for row in waiting],
-            "vectors": [HalfVector(vector).to_text() for vector in vectors],
+            "vectors": [HalfVector(vector) for vector in vectors],
         }
         return len(await store.rows(connection, store.EMBED, arguments))

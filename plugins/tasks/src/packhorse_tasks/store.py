@@ -198,7 +198,7 @@ SELECT ARRAY(
         ORDER BY number DESC LIMIT %(worded)s) AS newest
     ORDER BY weight DESC, number DESC) AS worded,
 ARRAY(
-    SELECT number FROM tasks.nearest(%(vector)s::halfvec, %(meant)s) JOIN tasks.document USING (task_id)
+    SELECT number FROM tasks.nearest(%(vector)b::halfvec, %(meant)s) JOIN tasks.document USING (task_id)
     WHERE distance < %(farthest)s ORDER BY distance) AS meant
 """
 
@@ -218,8 +218,8 @@ SELECT ARRAY(
     ORDER BY weight DESC, number DESC) AS worded,
 ARRAY(
     SELECT number FROM (
-        SELECT number, CASE WHEN vector_dims(vector) = vector_dims(%(vector)s::halfvec)
-            THEN vector <=> %(vector)s::halfvec END AS distance
+        SELECT number, CASE WHEN vector_dims(vector) = vector_dims(%(vector)b::halfvec)
+            THEN vector <=> %(vector)b::halfvec END AS distance
         FROM matching JOIN tasks.embedding ON id = task_id ORDER BY distance LIMIT %(meant)s) AS nearest
     WHERE distance < %(farthest)s ORDER BY distance) AS meant
 """
@@ -267,13 +267,13 @@ FROM tasks.unembedded JOIN tasks.task ON id = task_id LIMIT %(limit)s
 # transactions that lock several rows must not wait for each other.
 EMBED = """
 WITH made AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(versions)s::int[], %(vectors)s::text[]) AS made(id, version, vector)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(versions)s::int[], %(vectors)b::halfvec[]) AS made(id, version, vector)
 ), fresh AS (
     SELECT t.id, made.vector FROM tasks.task AS t JOIN made USING (id, version) ORDER BY t.id FOR SHARE OF t SKIP LOCKED
 ), served AS (
     DELETE FROM tasks.unembedded USING fresh WHERE task_id = fresh.id RETURNING task_id, fresh.vector
 )
-INSERT INTO tasks.embedding (task_id, embedder, vector) SELECT task_id, %(embedder)s, vector::halfvec FROM served
+INSERT INTO tasks.embedding (task_id, embedder, vector) SELECT task_id, %(embedder)s, vector FROM served
 ON CONFLICT (task_id) DO UPDATE SET embedder = excluded.embedder, vector = excluded.vector
 RETURNING task_id
 """
