@@ -63,6 +63,8 @@ def test_many_postings_come_in_blocks() -> None:
 
 
 def test_an_embedding_row_is_pgvectors_half_precision_format() -> None:
-    data = embedding_rows(5, np.array([7], np.int32), np.array([8], np.int32), np.array([[0.5, -1.0]], np.float32))
+    data = b"".join(
+        embedding_rows(5, np.array([7], np.int32), np.array([8], np.int32), np.array([[0.5, -1.0]], np.float32))
+    )
     expected = struct.pack(">h ii ii ii i hh ee", 4, 4, 5, 4, 7, 4, 8, 8, 2, 0, 0.5, -1.0)
     assert data == HEADER + expected + TRAILER

@@ -71,8 +71,10 @@ class Batch:
     skipped: list[tuple[Todo, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     postings: Postings = field(default_factory=Postings)
-    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    vectors: list[NDArray[np.float16]] = field(default_factory=list)
     """Those of its chunks in order, some files' at a time, when they are made at once."""
+    source_bytes: int = 0
+    """Of the files whose chunks it holds."""
     redacted: Counter[str] = field(default_factory=Counter)
     """Secrets that were taken out of the texts, by kind."""
 
@@ -100,6 +102,7 @@ class Batch:
             return
         self.redacted.update(prepared.redacted or {})
         first = self.postings.chunks
+        self.source_bytes += content.size
         content = content.cut()
         self.blobs[content.key] = NewBlob(
             content=content,

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     Encode = Callable[[Sequence[str]], NDArray[np.float32]]
     """An embedder that answers at once: texts to vectors of unit length, shape (n, dimensions)."""
 
-    Part = tuple[list[Prepared], NDArray[np.float32]]
+    Part = tuple[list[Prepared], NDArray[np.float16]]
+    """Prepared files, and the vectors of their chunks as precise as they are stored."""
 
 MAX_HELPERS = 3
 MIN_FILES = 400
@@ -106,7 +107,7 @@ class Crew:
         os._exit(HELPER_DIED)
 
 
-def _woven(parts: list[Part], prepared: list[Prepared], step: int) -> NDArray[np.float32]:
+def _woven(parts: list[Part], prepared: list[Prepared], step: int) -> NDArray[np.float16]:
     """Return the vectors of several parts in the order of their files."""
     places = [0] * step
     rows = []
@@ -116,7 +117,7 @@ def _woven(parts: list[Part], prepared: list[Prepared], step: int) -> NDArray[np
         vectors = parts[number % step][1][start : start + len(one.chunks)]
         if len(vectors):
             rows.append(vectors)
-    return np.concatenate(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+    return np.concatenate(rows) if rows else np.zeros((0, 0), dtype=np.float16)
 
 
 def work(sources: list[Source], encode: Encode | None) -> Part:
@@ -124,7 +125,9 @@ def work(sources: list[Source], encode: Encode | None) -> Part:
     with bounds.group():
         prepared = [prepare(source) for source in sources]
     texts = [chunk.content for one in prepared for chunk in one.chunks]
-    return prepared, encode(texts) if encode is not None and texts else np.zeros((0, 0), dtype=np.float32)
+    if encode is None or not texts:
+        return prepared, np.zeros((0, 0), dtype=np.float16)
+    return prepared, encode(texts).astype(np.float16)
 
 
 def main() -> None:

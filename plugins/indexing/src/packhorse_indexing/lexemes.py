@@ -26,7 +26,8 @@ PARTIAL = "~"
 
 _MAX_WORD = 256
 _MAX_PARTS = 12
-_CACHE_ENTRIES = 200_000
+_CACHE_ENTRIES = 1 << 15
+"""Words that are remembered, some 10 MB; more are hardly ever met again before they are forgotten."""
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 # A word of one character says nothing in an alphabet and everything in Han script.

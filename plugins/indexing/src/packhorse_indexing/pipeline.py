@@ -38,15 +38,19 @@ if TYPE_CHECKING:
 GROUP_FILES = 128
 """Files that are read together; after a death, those that are under suspicion."""
 
-GROUP_BYTES = 8_000_000
+GROUP_BYTES = 2_000_000
+"""… and their size: what is made of them takes ten times as much until it is in the batch."""
 
 BATCH_CHUNKS = (1_000, 4_000, 16_000)
 """Chunks of the first batches and of all later ones: something is searchable soon, and the segments are few."""
 
+BATCH_BYTES = 12_000_000
+"""The size of the files from which a batch is full all the same: the worker holds it in memory."""
+
 ANEW_FILES = 5_000
 """Files to index from which on the HNSW index is built anew afterwards: adding to it takes as long, but now."""
 
-_NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
+_NO_VECTORS = np.zeros((0, 0), dtype=np.float16)
 
 
 class CancelledRunError(Exception):
@@ -219,7 +223,7 @@ class Run:
             for group, alone in self._groups(todo):
                 self._take(root, batch, group, alone=alone)
                 self._left -= len(group)
-                if batch.chunks >= limit:
+                if batch.chunks >= limit or batch.source_bytes >= BATCH_BYTES:
                     self._commit(batch)
                     batch, limit = Batch(), next(sizes, limit)
         finally:
@@ -338,6 +342,7 @@ class Run:
             hashes = [chunk_hash for blob in batch.blobs.values() for chunk_hash in blob.hashes]
             made = [array for array in batch.vectors if len(array)]
             array = np.concatenate(made) if made else _NO_VECTORS
+            batch.vectors.clear()
             return Vectors({chunk_hash: row for row, chunk_hash in enumerate(hashes)}, array, {})
         # A vector may not be taken from a blob that the same batch makes anew.
         anew = any(blob.id is not None for blob in batch.blobs.values())

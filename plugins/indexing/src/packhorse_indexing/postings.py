@@ -26,7 +26,7 @@ class Postings:
     def __init__(self) -> None:
         self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
         self._lexemes = array("i")
-        self._frequencies: list[int] = []
+        self._frequencies = array("i")
         self._distinct = array("i")
         self._lengths = array("i")
 

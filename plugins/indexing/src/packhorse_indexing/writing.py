@@ -33,7 +33,7 @@ class Vectors:
     A chunk whose hash is in neither waits for its embedder.
     """
 
-    def __init__(self, made: dict[bytes, int], array: NDArray[np.float32], older: dict[bytes, int]) -> None:
+    def __init__(self, made: dict[bytes, int], array: NDArray[np.float16], older: dict[bytes, int]) -> None:
         self.made = made
         """The row of `array` for a hash."""
         self.array = array

@@ -26,7 +26,8 @@ _RUNS = re.compile(r"[A-Za-z0-9]+")
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _MIN_PIECE = 3
 _MIN_SPLIT = 4
-_CACHE_ENTRIES = 200_000
+_CACHE_ENTRIES = 1 << 15
+"""Runs whose rows are remembered, some 5 MB."""
 _LOGARITHMS = 1024
 
 

@@ -187,13 +187,14 @@ def add_embeddings(
     pool_id: int,
     chunk_ids: NDArray[np.int32],
     blob_ids: NDArray[np.int32],
-    vectors: NDArray[np.float32],
+    vectors: NDArray[np.floating],
 ) -> None:
     """Add the vectors of chunks, one row of `vectors` for each."""
     if len(chunk_ids):
         statement = "COPY indexing.embedding (pool_id, chunk_id, blob_id, vector) FROM STDIN (FORMAT binary)"
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(embedding_rows(pool_id, chunk_ids, blob_ids, vectors))
+            for block in embedding_rows(pool_id, chunk_ids, blob_ids, vectors):
+                copy.write(block)
 
 
 def copy_embeddings(

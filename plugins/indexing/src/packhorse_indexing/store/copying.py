@@ -23,18 +23,18 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _BLOCK = 1 << 20
+_BLOCK_ROWS = 2000
 _POSTING_HEAD = struct.Struct(">hiii")
 _LENGTH = struct.Struct(">i")
 
 
 def embedding_rows(
-    pool_id: int, chunk_ids: NDArray[np.int32], blob_ids: NDArray[np.int32], vectors: NDArray[np.float32]
-) -> bytes:
-    """Return the COPY of the rows (pool, chunk, blob, halfvec); `vectors` has shape (n, dimensions)."""
+    pool_id: int, chunk_ids: NDArray[np.int32], blob_ids: NDArray[np.int32], vectors: NDArray[np.floating]
+) -> Iterator[bytes]:
+    """Yield the COPY of the rows (pool, chunk, blob, halfvec) in blocks; `vectors` has shape (n, dimensions)."""
     count, dimensions = vectors.shape
-    rows = np.zeros(
-        count,
-        dtype=[
+    row = np.dtype(
+        [
             ("fields", ">i2"),
             ("pool_length", ">i4"),
             ("pool", ">i4"),
@@ -46,15 +46,20 @@ def embedding_rows(
             ("dimensions", ">i2"),
             ("unused", ">i2"),
             ("vector", ">f2", (dimensions,)),
-        ],
+        ]
     )
-    rows["fields"] = 4
-    rows["pool_length"] = rows["chunk_length"] = rows["blob_length"] = 4
-    rows["pool"], rows["chunk"], rows["blob"] = pool_id, chunk_ids, blob_ids
-    rows["vector_length"] = 4 + 2 * dimensions
-    rows["dimensions"] = dimensions
-    rows["vector"] = vectors
-    return HEADER + rows.tobytes() + TRAILER
+    yield HEADER
+    for start in range(0, count, _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        rows = np.zeros(len(chunk_ids[block]), dtype=row)
+        rows["fields"] = 4
+        rows["pool_length"] = rows["chunk_length"] = rows["blob_length"] = 4
+        rows["pool"], rows["chunk"], rows["blob"] = pool_id, chunk_ids[block], blob_ids[block]
+        rows["vector_length"] = 4 + 2 * dimensions
+        rows["dimensions"] = dimensions
+        rows["vector"] = vectors[block]
+        yield rows.tobytes()
+    yield TRAILER
 
 
 def posting_rows(pool_id: int, segment: int, postings: Iterable[Posting]) -> Iterator[bytes]:
