@@ -98,7 +98,7 @@ async def _check_free(connection: AsyncConnection[TupleRow], row: store.Row) -> 
 
 
 async def _check_unblocked(connection: AsyncConnection[TupleRow], row: store.Row) -> None:
-    if not row["depends_on"]:
+    if not row["blocked"]:
         return
     task = await changes.get(connection, row["id"])
     blockers = [link for link in task.depends_on if link.status != "complete"]

@@ -80,6 +80,7 @@ WHERE client_key = %(client_key)s
 # Not FOR UPDATE: the foreign keys of a concurrent transaction that refers to this task need not wait.
 LOCK = """
 SELECT t.*, t.priority::text AS priority, t.claimed_until > clock_timestamp() AS claimed,
+    EXISTS (SELECT FROM tasks.dependency WHERE task_id = t.id AND open) AS blocked,
     ARRAY(SELECT blocker_id FROM tasks.dependency WHERE task_id = t.id ORDER BY blocker_id) AS depends_on
 FROM tasks.task AS t WHERE t.id = %(id)s FOR NO KEY UPDATE OF t
 """

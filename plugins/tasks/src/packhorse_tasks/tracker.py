@@ -53,7 +53,9 @@ class Tracker:
             ConflictError: the key belongs to a task of another title.
         """
         wanted = draft.applied_to(_NEW)
-        async with self._database.connection() as connection:
+        # Without edges creating is one statement, and what follows reads.
+        lent = self._database.connection() if draft.linked else reading(self._database)
+        async with lent as connection:
             if draft.linked:
                 await store.rows(connection, store.LOCK_EDGES, {})
             await changes.check_linked(connection, draft)
