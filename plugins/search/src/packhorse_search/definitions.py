@@ -48,7 +48,9 @@ _STATEMENT = re.compile(
 
 def definition_strength(names: Iterable[str], candidate: Candidate) -> float:
     """Return how surely, in 0..1, the chunk defines one of these names; the strongest name counts."""
-    return max((_strength(name, candidate) for name in names), default=0.0)
+    if not (candidate.definitions or candidate.content):
+        return 0.0
+    return max([_strength(name, candidate) for name in names], default=0.0)
 
 
 def _strength(name: str, candidate: Candidate) -> float:
@@ -63,6 +65,9 @@ def _strength(name: str, candidate: Candidate) -> float:
 
 def _read(name: str, content: str) -> float:
     best = 0.0
+    # Much faster than the pattern; outside ASCII upper and lower case are not always pairs.
+    if name.isascii() and content.isascii() and name.lower() not in content.lower():
+        return best
     for match in _occurrences(name).finditer(content):
         start = content.rfind("\n", 0, match.start()) + 1
         end = content.find("\n", match.end())

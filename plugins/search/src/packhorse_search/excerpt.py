@@ -9,7 +9,7 @@ from packhorse.redaction import visible
 from packhorse_indexing.lexemes import lexemes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 MAX_LINE = 200
 """Characters of a line that are shown; longer ones are prose, data or minified."""
@@ -34,7 +34,7 @@ class Excerpt(NamedTuple):
 
 def tokens(text: str) -> int:
     """Return a careful estimate of a text's tokens: code has 3 to 4 ASCII characters a token, other scripts 1."""
-    others = len(_NOT_ASCII.findall(text))
+    others = 0 if text.isascii() else len(_NOT_ASCII.findall(text))
     return int((len(text) - others) / _CHARACTERS_PER_TOKEN) + others + 1
 
 
@@ -76,13 +76,28 @@ def excerpt(
 def _values(texts: list[str], words: Collection[str], symbol: str | None) -> list[int]:
     """Return what each line is worth: the words of the query in it, and the definition."""
     wanted = set(words)
-    values = [len(set(lexemes(text)) & wanted) for text in texts]
+    values = [0] * len(texts)
+    for i in _likely(texts, wanted):
+        values[i] = len(set(lexemes(texts[i])) & wanted)
     if symbol:
         name = re.compile(rf"(?<!\w){re.escape(symbol)}(?!\w)")
         defined = next((i for i, text in enumerate(texts) if name.search(text) and not _COMMENT.match(text)), None)
         if defined is not None:
             values[defined] += _DEFINITION_WORTH
     return values
+
+
+def _likely(texts: Sequence[str], words: Collection[str]) -> Collection[int]:
+    """Return the lines that may have one of the words, so that not each has to be cut into its lexemes."""
+    lowered = [text.lower() for text in texts]
+    together = "\n".join(lowered)
+    if not together.isascii():  # a lexeme may be written otherwise than its line
+        return range(len(texts))
+    found: set[int] = set()
+    for word in words:
+        if word in together:
+            found.update([i for i, text in enumerate(lowered) if word in text])
+    return found
 
 
 def _best_window(costs: list[int], values: list[int], lines: int, allowance: int) -> tuple[int, int]:
@@ -122,4 +137,5 @@ def shown(text: str) -> str:
 
 def _line(line: str) -> str:
     line = line if len(line) <= MAX_LINE else line[:MAX_LINE] + _CUT
-    return visible(line, keep="\t")
+    plain = line.isascii() and line.replace("\t", "").isprintable()
+    return line if plain else visible(line, keep="\t")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packhorse_search.definitions import definition_strength
 from packhorse_search.filenames import folded, meanings, place_of, words
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _TESTS = frozenset({"test", "tests"})
 """What a module of tests within a source file is called."""
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 SIGNALS = ("words", "meaning", "definition", "symbol", "path", "file name", "meaning of file name", "file")
 """The signals of a chunk, the first four, and of its file; what explanations call them."""
@@ -56,7 +58,7 @@ def rank(
     candidates: Sequence[Candidate],
     statistics: PathStatistics,
     weights: Weights,
-    contributed: Mapping[ChunkKey, Mapping[str, float]] = MappingProxyType({}),
+    contributed: Mapping[ChunkKey, Mapping[str, float]] = _NOTHING,
 ) -> list[Ranked]:
     """Order the candidates, best first; every candidate stays in the list.
 
@@ -70,7 +72,7 @@ def rank(
     if not candidates:
         return []
     overlaps = _overlaps(query, _names(candidates))
-    chunk_signals = [_chunk_signals(query, candidate, overlaps, weights) for candidate in candidates]
+    chunk_signals = [_chunk_signals(query.names, candidate, overlaps, weights) for candidate in candidates]
     sums = [sum(signals) for signals in chunk_signals]
     by_file: dict[tuple[str, int], list[int]] = {}
     for i, candidate in enumerate(candidates):
@@ -80,26 +82,30 @@ def rank(
     best_path = max(path_scores.values()) or 1.0
     near = meanings(query.text, [place.stem for place in places.values()])
     meaning = dict(zip(places, near, strict=True))
+    kinds = [_kind(candidate, places[candidate.file.path].kind) for candidate in candidates]
+    factors = [1.0 if kind in query.wanted else weights.kinds[kind] for kind in kinds]
+    named = {folded(name) for name in query.names}
     ranked = []
     for (path, _), members in by_file.items():
         place = places[path]
-        kinds = {i: _kind(candidates[i], place.kind) for i in members}
-        factors = {i: 1.0 if kind in query.wanted else weights.kinds[kind] for i, kind in kinds.items()}
-        members.sort(key=lambda i: -sums[i] * factors[i])
+        if len(members) > 1:
+            members.sort(key=lambda i: -sums[i] * factors[i])
         file_signals = (
             weights.path * path_scores[path] / best_path,
-            _name_signal(query, place, weights),
+            _name_signal(query, named, place, weights),
             weights.name_meaning * meaning[path],
-            weights.coherence * _coherence([sums[i] for i in members[1:]], weights),
+            weights.coherence * _coherence([sums[i] for i in members[1:]], weights) if len(members) > 1 else 0.0,
         )
         file_sum = sum(file_signals)
         spread = 1.0
         for i in members:
             share = spread * factors[i]
-            others = contributed.get(candidates[i].key, {}) if contributed else {}
-            others = {name: weights.contributed * value * share for name, value in others.items()}
-            score = max(0.0, share * (sums[i] + file_sum) + sum(others.values()))
-            ranked.append((-score, path, candidates[i].start_line, i, kinds[i], share, file_signals, others))
+            score = share * (sums[i] + file_sum)
+            others = contributed.get(candidates[i].key, _NOTHING) if contributed else _NOTHING
+            if others:
+                others = {name: weights.contributed * value * share for name, value in others.items()}
+                score += sum(others.values())
+            ranked.append((-max(0.0, score), path, candidates[i].start_line, i, share, file_signals, others))
             spread *= weights.spread
     ranked.sort(key=itemgetter(0, 1, 2))
     most = _most(weights)
@@ -107,13 +113,13 @@ def rank(
         Ranked(
             candidates[i],
             min(1.0, -negative / most),
-            kind,
+            kinds[i],
             share,
             chunk_signals[i],
             file_signals,
             others,
         )
-        for negative, _, _, i, kind, share, file_signals, others in ranked
+        for negative, _, _, i, share, file_signals, others in ranked
     ]
 
 
@@ -143,13 +149,13 @@ def path_score(query: Query, place: Place, statistics: PathStatistics, weights: 
 
 
 def _chunk_signals(
-    query: Query, candidate: Candidate, overlaps: Mapping[str, float], weights: Weights
+    names: tuple[str, ...], candidate: Candidate, overlaps: Mapping[str, float], weights: Weights
 ) -> tuple[float, float, float, float]:
     return (
         weights.lexical * candidate.evidence.words,
         weights.cosine * candidate.evidence.meaning,
-        weights.definition * definition_strength(query.names, candidate) if query.names else 0.0,
-        weights.symbol * _symbol_match(candidate, overlaps),
+        weights.definition * definition_strength(names, candidate) if names else 0.0,
+        weights.symbol * _symbol_match(candidate, overlaps) if overlaps else 0.0,
     )
 
 
@@ -174,25 +180,27 @@ def _overlaps(query: Query, names: Collection[str]) -> dict[str, float]:
 
     Hundreds of names have none of them, which is seen without cutting each into its words.
     """
+    lowered = [(name.lower(), name) for name in names]
     together = "\n".join(names).lower()
+    likely = {name for name in names if not name.isascii()}
     present = [word for word in query.vocabulary if word in together]
+    for word in present:
+        if not any(other in word for other in present if other is not word):
+            likely.update([name for low, name in lowered if word in low])
     overlaps = {}
-    for name in names:
-        lowered = name.lower()
-        if not name.isascii() or any(word in lowered for word in present):
-            parts = words(name)
-            found = [part for part in parts if part in query.vocabulary]
-            if found:
-                asked = {query.vocabulary[part] for part in found}
-                overlaps[name] = len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
+    for name in likely:
+        parts = words(name)
+        found = [part for part in parts if part in query.vocabulary]
+        if found:
+            asked = {query.vocabulary[part] for part in found}
+            overlaps[name] = len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
     return overlaps
 
 
-def _name_signal(query: Query, place: Place, weights: Weights) -> float:
+def _name_signal(query: Query, named: Collection[str], place: Place, weights: Weights) -> float:
     parts = place.stem_words
     covered = len(parts & query.vocabulary.keys()) / len(parts) if parts else 0.0
-    named = any(place.folded == folded(wanted) for wanted in query.names)
-    return weights.stem * covered + weights.named_file * named
+    return weights.stem * covered + weights.named_file * (place.folded in named)
 
 
 def _coherence(scores: Iterable[float], weights: Weights) -> float:

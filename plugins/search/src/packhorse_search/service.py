@@ -271,8 +271,9 @@ def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
     kept = []
     for entry in ranked:
         candidate = entry.candidate
-        text = (candidate.file.path, candidate.hash)
-        part = (candidate.file, candidate.scope, candidate.symbol)
+        file = candidate.file
+        text = (file.path, candidate.hash)
+        part = (file.path, file.repository_id.int, candidate.scope, candidate.symbol)  # a UUID hashes slowly
         goes_on = candidate.symbol and not candidate.definitions and part in seen
         if candidate.key not in seen and text not in seen and not goes_on:
             kept.append(entry)
