@@ -76,7 +76,7 @@ async def text_of(client: Client[Any], tool: str, **arguments: object) -> str:
 
 
 async def test_a_slow_import_is_shown_for_what_it_costs(evil: Callable[..., PluginHost], log: list[str]) -> None:
-    """It cannot be interrupted inside the process; the record and the log say who delays every start."""
+    """It is let go on while it works; the record and the log say who delays every start."""
     host = evil("slow-import")
     async with serving(host) as client:
         assert await text_of(client, "arrive") == "here"

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from fastmcp import FastMCP
 
 from fix_process import MODULE
 from packhorse import hookimpl
-from packhorse.control import choices, lock
+from packhorse.control import choices, lock, overruns
 from packhorse.control.definitions import CHARACTERS_PER_TOKEN, definition, definitions, fingerprint, tokens
 from packhorse.control.gate import gate_of
 from packhorse.errors import ConfigurationError, PackhorseError, UnavailableError
@@ -24,7 +25,6 @@ from packhorse.settings import CoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from packhorse.plugins import PluginHost
 
@@ -337,3 +337,18 @@ def test_the_commands_switch_and_name_what_was_meant(
     assert plugins("disable", "changing").returncode == 0
     (mine,) = [one for one in json.loads(plugins("--json").stdout)["plugins"] if one["name"] == "changing"]
     assert (mine["status"], mine["error"]) == ("blocked", "It is switched off.")
+    assert plugins("enable", "changing").stdout == "changing is now on.\n"
+
+
+@pytest.mark.slow
+def test_enabling_a_plugin_that_took_too_long_gives_it_its_whole_time_again(
+    plugins: Callable[..., subprocess.CompletedProcess[str]],
+    release: Callable[..., PluginHost],
+    clean_environment: dict[str, str],
+) -> None:
+    record = release("1.0", shout="Return it in capitals.").record("changing")
+    data_dir = Path(clean_environment["PACKHORSE_DATA_DIR"])
+    overruns.note(data_dir, record, "registered its commands")
+    assert overruns.overran(data_dir, record, "registered its commands")
+    assert plugins("enable", "changing").stdout == "changing is now on.\n"
+    assert not overruns.overran(data_dir, record, "registered its commands")

@@ -35,7 +35,7 @@ MOST = 1_000
 RESERVED = frozenset(
     {
         *("core", "packhorse", "public", "information_schema", "data", "db", "database", "log", "plugins", "block"),
-        *("profile", "strict", "http", "embedded", "env", "test"),
+        *("profile", "strict", "http", "embedded", "env", "test", "import"),
     }
 )
 _SECTION = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packhorse.errors import PackhorseError
+from packhorse.overtime import OvertimeError
 from packhorse.records import Fault
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def fault_of(record: PluginRecord, doing: str, crash: PluginCrash) -> Fault:
     cause = crash.cause
     if isinstance(cause, Refusal):
         return cause.fault
+    if isinstance(cause, OvertimeError):
+        return _overtime(record, doing, cause)
     remedy = cause.remedy if isinstance(cause, PackhorseError) else ""
     if isinstance(cause, ModuleNotFoundError) and cause.name:
         module = cause.name.partition(".")[0]
@@ -42,3 +45,14 @@ def fault_of(record: PluginRecord, doing: str, crash: PluginCrash) -> Fault:
         )
     error = cause.message if isinstance(cause, PackhorseError) else f"It failed when it {doing}: {crash}."
     return Fault("failed", error, remedy or report(record))
+
+
+def _overtime(record: PluginRecord, doing: str, cause: OvertimeError) -> Fault:
+    """Say that a plugin was interrupted, and what would give it more time."""
+    error, more = f"It failed when it {doing}: {cause}.", "PACKHORSE_IMPORT_DEADLINE sets how long it may take."
+    if cause.stalled:
+        more = "PACKHORSE_IMPORT_PATIENCE sets how long it may wait."
+    elif cause.shortened:
+        error = f"{error} It has no more, because at an earlier start it took longer than its whole time."
+        more = f"After an upgrade, or packhorse plugins enable {record.name}, it has all of it."
+    return Fault("failed", error, f"{report(record)} {more}")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-START_DEADLINE = 10.0  # seconds for one plugin's import, registration or lifespan; clients wait for the whole start
+START_DEADLINE = 10.0  # seconds for one plugin's lifespan to be entered
 STOP_DEADLINE = 5.0  # seconds for one to be left; clients kill a server that does not end
 
 
@@ -201,8 +201,7 @@ class PluginHost:
         """
         record = self.record(name)
         try:
-            # An isolated plugin's process has a longer limit of its own, and its code is not here.
-            with guarded(record, doing, None if record.isolated else self.start_deadline):
+            with guarded(record, doing, self.core_settings):
                 yield
         except PluginCrash as crash:
             self.drop(name, fault_of(record, doing, crash), crash.cause)

@@ -10,7 +10,7 @@ from loguru import logger
 import packhorse
 
 MOST_NAMED = 6  # of the things that a plugin changed
-SLOW_IMPORT = 1.0  # seconds; an import runs in the host and cannot be interrupted, only shown
+SLOW_IMPORT = 1.0  # seconds; every start waits for an import
 
 PluginStatus = Literal["loaded", "blocked", "incompatible", "conflict", "failed"]
 

@@ -161,6 +161,18 @@ class CoreSettings(VariableSettings):
         allow_inf_nan=False,
         description="seconds after which a tool call is answered with an error, unless the tool declares longer",
     )
+    import_deadline: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds that a plugin's import may take, and its registration",
+    )
+    import_patience: float = Field(
+        default=0.9,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds of them that it may spend waiting, without computing or reading anything",
+    )
     http_token: Annotated[SecretStr, AfterValidator(_unguessable)] | None = Field(
         default=None, description="the bearer token that HTTP clients must send, 16 characters or more"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from packhorse import terminal
-from packhorse.control import choices, lock
+from packhorse.control import choices, lock, overruns
 from packhorse.errors import ConfigurationError, InvalidInputError, NotFoundError, PackhorseError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def register(app: App, program: Program, group: Group) -> None:
 
     @plugins.command
     def enable(name: str, /) -> None:
-        """Switch on what was switched off with `disable`.
+        """Switch on what was switched off with `disable`; a plugin that took too long has its whole time again.
 
         Examples:
           packhorse plugins enable tasks:claim_task
@@ -138,6 +138,8 @@ def _switch(host: PluginHost, entry: str, *, on: bool) -> None:
             if known[plugin].loaded and tool not in tools:
                 raise NotFoundError(f"{plugin} has no tool {tool!a}. {_near(tool, tools)}".rstrip())
     changed = choices.switch(data_dir, entry, on=on)
+    if on and plugin in known and not colon:
+        changed |= overruns.forget(data_dir, known[plugin].distribution)
     state = "on" if on else "off"
     terminal.output().print(terminal.safe(f"{entry} is {'now' if changed else 'already'} {state}."), soft_wrap=True)
     if changed:
