@@ -63,6 +63,17 @@ async def start(indexing: RunningIndex, repository: Repository, **options: Any) 
     return result
 
 
+async def test_who_never_waits_is_told_at_last_that_all_is_done(
+    indexing: RunningIndex, make_repository: Callable[..., Repository]
+) -> None:
+    small = make_repository()
+    small.write("one.py", "one = 1\n")
+    begun = await start(indexing, small)
+    await indexing.index.follow(begun.job_id, None)
+    polled = await indexing.index.index(str(small), wait=0)
+    assert (polled.status, polled.files_indexed) == ("success", 1)
+
+
 async def test_a_request_that_does_not_wait_answers_running_with_its_job(
     indexing: RunningIndex, large: Repository
 ) -> None:

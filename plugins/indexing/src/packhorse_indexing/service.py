@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from packhorse_indexing.settings import IndexingSettings
 
 FORGET_SECONDS = 20.0
-LOOK_SECONDS = 5.0
-"""A folder that takes longer to look at, on a slow network drive perhaps, is left to the worker."""
+LOOK_SECONDS, SHORTEST_LOOK = 5.0, 1.0
+"""A folder that takes longer to look at, on a slow network drive perhaps, is left to the worker: the second, for those
+who wait for less, so that whoever only asks now and then is told at last that all is done."""
 
 
 class Index:
@@ -140,7 +141,8 @@ class Index:
         if not force and not self._has_our_vectors(repository):
             raise EmbedderChangedError(repository.path, repository.embedder, self.embedder.name)
         is_clone = repository.url is not None
-        look = None if force or wait == 0 or is_clone else await self._look(repository)
+        patience = LOOK_SECONDS if wait is None else min(LOOK_SECONDS, max(SHORTEST_LOOK, wait))
+        look = None if force or is_clone else await self._look(repository, patience)
         if look is not None and look.is_conclusive and not look.changes and look.plan.unchanged:
             done = await self._lookout.record_unchanged(repository, look)
             if done is not None:
@@ -150,12 +152,12 @@ class Index:
         left = None if until is None else max(0.0, until - time.monotonic())
         return await self._result(repository, await self._jobs.follow(job_id, left, on_progress, hint))
 
-    async def _look(self, repository: Repository) -> Look | None:
+    async def _look(self, repository: Repository, seconds: float) -> Look | None:
         """Look at a folder that was indexed before; what comes to nothing here is the worker's to find out."""
         if repository.indexed_at is None:
             return None
         try:
-            return await asyncio.wait_for(self._lookout.look(repository), LOOK_SECONDS)
+            return await asyncio.wait_for(self._lookout.look(repository), seconds)
         except (OSError, TimeoutError):
             return None
 
