@@ -350,6 +350,20 @@ async def test_a_chunk_is_found_by_part_of_a_word_that_no_lexeme_holds(indexed, 
             assert [found for found, _ in places(answer)] == [path], pattern
 
 
+async def test_what_a_notebook_put_out_is_found_by_its_exact_text_alone(indexed, make_repository):
+    cell = {"cell_type": "code", "source": ["quarterly_totals()"], "metadata": {}}
+    result = {"output_type": "stream", "text": ["quarterly revenue of zanzibar_branch\n"]}
+    repository = make_repository()
+    notebook = {"cells": [cell | {"outputs": [result]}], "metadata": {}, "nbformat": 4}
+    repository.write("report.ipynb", json.dumps(notebook, indent=1, sort_keys=True))
+    async with indexed(repository) as client:
+        for pattern in ("zanzibar_branch", "zibar"):
+            _, answer = await call(client, "grep_code", pattern=pattern)
+            assert [path for path, _ in places(answer)] == ["report.ipynb"], pattern
+        found = (await client.call_tool("search_code", {"query": "quarterly totals zanzibar"})).structured_content
+        assert found["results"][0]["content"].count("quarterly_totals()") == 1
+
+
 async def test_before_anything_is_indexed_the_answer_says_what_to_call(packhorse_client):
     async with packhorse_client("indexing", "search") as client:
         for tool, arguments in [("grep_code", {"pattern": "a"}), ("find_symbol", {"name": "a"}), ("outline_code", {})]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import numpy as np
 
 from packhorse_indexing import bounds
+from packhorse_indexing.chunking import OUTPUT
 from packhorse_indexing.prepare import Prepared, Source, prepare
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def work(sources: list[Source], encode: Encode | None) -> Part:
     """Prepare files in this process."""
     with bounds.group():
         prepared = [prepare(source) for source in sources]
-    texts = [chunk.content for one in prepared for chunk in one.chunks]
+    texts = ["" if chunk.kind == OUTPUT else chunk.content for one in prepared for chunk in one.chunks]
     if encode is None or not texts:
         return prepared, np.zeros((0, 0), dtype=np.float16)
     return prepared, encode(texts).astype(np.float16)

@@ -55,8 +55,8 @@ class Skipped:
     reason: str
 
 
-def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Decoded | Skipped:
-    """Decode the bytes of a file.
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES, long_lines: bool = False) -> Decoded | Skipped:
+    """Decode the bytes of a file; with `long_lines` also when nearly all of it is in lines of thousands of characters.
 
     UTF-8, UTF-16 and UTF-32 with or without a mark; the encoding that the file declares; else Windows-1252, which
     takes every byte, also for the odd byte in a text that is UTF-8 otherwise.
@@ -66,7 +66,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Decoded | Skipped:
     decoded = _decode(data)
     if isinstance(decoded, Skipped):
         return decoded
-    if is_minified(decoded.text):
+    if not long_lines and is_minified(decoded.text):
         return Skipped("generated")
     return decoded
 

@@ -24,6 +24,9 @@ MAX_DIGITS = 16
 PARTIAL = "~"
 """The lexeme of texts with a word that no other lexeme holds whole; no word can be written like it."""
 
+UNCOUNTED = "~~"
+"""The only lexeme of a chunk whose words are not counted; a search for exact text looks at it too."""
+
 _MAX_WORD = 256
 _MAX_PARTS = 12
 _CACHE_ENTRIES = 1 << 15

@@ -57,7 +57,9 @@ def prepare(source: Source) -> Prepared:
 
 
 def _prepare(source: Source) -> Prepared:
-    decoded = decode.decode(source.data, max_bytes=len(source.data))
+    # The pictures of a notebook are in long lines; what was written in it is not.
+    is_notebook = source.language == chunking.NOTEBOOK
+    decoded = decode.decode(source.data, max_bytes=len(source.data), long_lines=is_notebook)
     if isinstance(decoded, decode.Skipped):
         return Prepared(reason=decoded.reason)
     # PostgreSQL has no room for NUL.
@@ -70,10 +72,14 @@ def _prepare(source: Source) -> Prepared:
         lines=text.count("\n") + (bool(text) and not text.endswith("\n")),
         chunks=tuple(chunked.chunks),
         definitions=tuple(chunked.definitions),
-        counts=tuple(dict(lexemes.counts(chunk.content)) for chunk in chunked.chunks),
+        counts=tuple(_counts(chunk) for chunk in chunked.chunks),
         hashes=tuple(sha256(chunk.content.encode()).digest()[:_HASH_BYTES] for chunk in chunked.chunks),
         redacted=dict(redacted.kinds),
     )
+
+
+def _counts(chunk: chunking.Chunk) -> Mapping[str, int]:
+    return {lexemes.UNCOUNTED: 1} if chunk.kind == chunking.OUTPUT else dict(lexemes.counts(chunk.content))
 
 
 def _cut(text: str, source: Source) -> tuple[chunking.Chunked, str | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packhorse.errors import InvalidInputError
+from packhorse_indexing.chunking import NOTEBOOK, detect
 from packhorse_indexing.decode import Skipped, decode
 from packhorse_indexing.reasons import REASONS
 from packhorse_indexing.scan import UnreadableFileError, ignoring_rule, open_root, read_file
@@ -114,7 +115,7 @@ def _reason(root: Path, path: str, max_bytes: int) -> str | None:
         os.close(descriptor)
     if path.rpartition("/")[2].lower() in by_name.MAY_HOLD_TOKENS and by_name.holds_token(data):
         return "secret"
-    decoded = decode(data, max_bytes=max_bytes)
+    decoded = decode(data, max_bytes=max_bytes, long_lines=detect(path, b"") == NOTEBOOK)
     return decoded.reason if isinstance(decoded, Skipped) else None
 
 

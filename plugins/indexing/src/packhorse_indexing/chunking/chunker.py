@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.chunking import lines as by_lines
-from packhorse_indexing.chunking import markdown, pieces, syntax
+from packhorse_indexing.chunking import markdown, notebook, pieces, syntax
 from packhorse_indexing.chunking.languages import Language, registry
 from packhorse_indexing.chunking.model import Chunk, Chunked, Definition, Outline
 from packhorse_indexing.chunking.segment import segment
@@ -40,6 +40,8 @@ def chunk(text: str, language: str) -> Chunked:
     chunker = registry.chunker(language)
     if chunker is not None:
         return pieces.cut(text, lines, chunker)
+    if language == notebook.NOTEBOOK and len(lines) <= MAX_LINES and (cells := notebook.cut(text, lines)) is not None:
+        return cells
     outline = _outline(text, lines, known) if len(lines) <= MAX_LINES else _flat(lines, known)
     rows = segment(lines, outline)
     describe = _Describer(outline.spans, known.prose if known else False)

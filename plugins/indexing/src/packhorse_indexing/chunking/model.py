@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+OUTPUT = "output"
+"""The kind of a chunk that a program made: it is found by its exact text, but neither by meaning nor by its words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -87,11 +87,12 @@ def _plain(piece: Piece) -> Piece:
     given: tuple[object, ...] = (piece.kind, *(text for text in texts if text is not None))
     if not all(isinstance(text, str) for text in given):
         raise ChunkerError("its pieces hold something other than text")
-    symbol, scope, signature = (None if text is None else _line(text, MAX_TEXT) or None for text in texts)
-    return Piece(piece.start_line, piece.end_line, _line(piece.kind, MAX_KIND) or "text", symbol, scope, signature)
+    symbol, scope, signature = (None if text is None else one_line(text, MAX_TEXT) or None for text in texts)
+    return Piece(piece.start_line, piece.end_line, one_line(piece.kind, MAX_KIND) or "text", symbol, scope, signature)
 
 
-def _line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
+    """Return a text as the database takes it, on one line and cut to a number of characters."""
     return " ".join(text.replace("\x00", " ").encode("utf-8", "replace").decode().split())[:limit]
 
 

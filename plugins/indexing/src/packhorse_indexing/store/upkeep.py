@@ -152,10 +152,13 @@ def pending_total(connection: Connection[Any], pool_id: int) -> int:
 
 
 def pending_chunks(connection: Connection[Any], pool_id: int, limit: int) -> list[PendingChunk]:
-    """Return up to `limit` chunks of listed blobs that wait for their embedding, in the order of their blobs."""
+    """Return up to `limit` chunks of listed blobs that wait for their embedding, in the order of their blobs.
+
+    Of what a program put out only the beginning comes with them: an embedder takes no empty text.
+    """
     rows = connection.execute(
         """
-        SELECT c.id, c.blob_id, c.hash, c.content
+        SELECT c.id, c.blob_id, c.hash, CASE WHEN c.kind = 'output' THEN left(c.content, 200) ELSE c.content END
         FROM (
             SELECT id FROM indexing.blob
             WHERE pool_id = %(pool)s AND embedded < chunks AND orphaned_at IS NULL ORDER BY id LIMIT %(limit)s

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from packhorse_indexing.lexemes import PARTIAL
+from packhorse_indexing.lexemes import PARTIAL, UNCOUNTED
 from packhorse_search.lookup import store, vocabulary
 from packhorse_search.lookup.literals import worth
 
@@ -57,6 +57,7 @@ async def _by_lexemes(connection: AsyncConnection[Any], pool_id: int, required: 
         lexemes = await asyncio.to_thread(vocabulary.lexemes_with, pieces, words or [])
         if lexemes is None:
             continue
+        lexemes.add(UNCOUNTED)
         if vocabulary.may_be_partial(pieces):
             lexemes.add(PARTIAL)
         chunks = await store.chunks_with(connection, pool_id, lexemes)
