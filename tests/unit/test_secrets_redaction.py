@@ -320,5 +320,5 @@ def test_the_time_is_proportional_to_the_length(pattern: str) -> None:
 
     seconds(1000)
     short, long = seconds(25_000), seconds(200_000)
-    assert long < 1.0, "200 kB"
+    assert long < 5.0, "200 kB, on a slow machine and under coverage; backtracking would take minutes"
     assert long < 3 * 8 * short + 0.1
