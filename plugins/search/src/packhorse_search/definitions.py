@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from packhorse_search.candidates import Candidate
 
@@ -41,6 +41,7 @@ _AFTER = re.compile(
 )
 _TYPED_BEFORE = re.compile(r"^(?: {0,4}|\t)(?:[\w*&<>\[\],.:?@]+[ \t]+)+[*&]*$")
 _TYPED_AFTER = re.compile(r"(?:<[^<>()]*>)?\([^;]*$")
+_WORD = re.compile(r"[\w$]")
 _STATEMENT = re.compile(
     r"^\s*(?:return|else|new|throw|await|if|for|while|case|yield|in|not|and|or|assert|raise|import|use)\b"
 )
@@ -65,16 +66,30 @@ def _strength(name: str, candidate: Candidate) -> float:
 
 def _read(name: str, content: str) -> float:
     best = 0.0
-    # Much faster than the pattern; outside ASCII upper and lower case are not always pairs.
-    if name.isascii() and content.isascii() and name.lower() not in content.lower():
-        return best
-    for match in _occurrences(name).finditer(content):
-        start = content.rfind("\n", 0, match.start()) + 1
-        end = content.find("\n", match.end())
-        before, after = content[start : match.start()], content[match.end() : end if end >= 0 else None]
+    for first, last in _occurrences(name, content):
+        start = content.rfind("\n", 0, first) + 1
+        end = content.find("\n", last)
+        before, after = content[start:first], content[last : end if end >= 0 else None]
         strength = _line_strength(before, after)
-        best = max(best, strength if match.group() == name else strength * OTHER_CASE)
+        best = max(best, strength if content[first:last] == name else strength * OTHER_CASE)
     return best
+
+
+def _occurrences(name: str, content: str) -> Iterator[tuple[int, int]]:
+    """Find where a name stands as a word of its own, whatever its case."""
+    if not (name.isascii() and content.isascii()):  # upper and lower case are not always pairs
+        yield from (match.span() for match in _pattern(name).finditer(content))
+        return
+    # Ten times as fast as the pattern.
+    folded, lowered = name.lower(), content.lower()
+    first = lowered.find(folded)
+    while first >= 0:
+        last = first + len(folded)
+        if not (first and _WORD.match(lowered, first - 1)) and not _WORD.match(lowered, last):
+            yield first, last
+        else:
+            last = first + 1
+        first = lowered.find(folded, last)
 
 
 def _line_strength(before: str, after: str) -> float:
@@ -89,5 +104,5 @@ def _line_strength(before: str, after: str) -> float:
 
 
 @lru_cache(maxsize=256)
-def _occurrences(name: str) -> re.Pattern[str]:
+def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w$]){re.escape(name)}(?![\w$])", re.IGNORECASE)

@@ -137,11 +137,13 @@ def path_score(query: Query, place: Place, statistics: PathStatistics, weights: 
         return 0.0
     total = 0.0
     for word, forms in query.forms.items():
-        found = {word} & place.words or forms & place.words
-        if not found:
+        if word in place.words:
+            found, strength = frozenset((word,)), 1.0
+        elif found := forms & place.words:
+            strength = weights.related_path
+        else:
             continue
-        strength = 1.0 if word in found else weights.related_path
-        if not found & place.stem_words:
+        if found.isdisjoint(place.stem_words):
             strength *= weights.directory_share
         frequency = max(statistics.frequencies.get(lexeme, 1) for lexeme in found)
         total += strength * math.log1p((max(0, statistics.files - frequency) + 0.5) / (frequency + 0.5))

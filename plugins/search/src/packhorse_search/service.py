@@ -244,17 +244,17 @@ def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
     nothing = Evidence(0.0, 0.0)
     return [
         Candidate(
-            key=(key := keys[pool.pool_id][row.chunk_id]),
-            file=File(row.repository_id, row.path, row.language, row.blob_id),
-            kind=row.kind,
-            symbol=row.symbol,
-            scope=row.scope,
-            start_line=row.start_line,
-            end_line=row.end_line,
-            hash=row.hash,
-            evidence=evidence.get(key, nothing),
-            definitions=tuple(pool.definitions.get(row.chunk_id, ())),
-            content=pool.contents.get(row.chunk_id, ""),
+            key := keys[pool.pool_id][row.chunk_id],
+            File(row.repository_id, row.path, row.language, row.blob_id),
+            row.kind,
+            row.symbol,
+            row.scope,
+            row.start_line,
+            row.end_line,
+            row.hash,
+            evidence.get(key, nothing),
+            tuple(pool.definitions.get(row.chunk_id, ())),
+            pool.contents.get(row.chunk_id, ""),
         )
         for pool in found
         for row in pool.rows
