@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -162,6 +163,7 @@ async def run(options: argparse.Namespace) -> None:
 
     host = PluginHost(load_settings())
     host.load()
+    gc.freeze()  # as `packhorse serve` does
     async with host.running():
         index, search = host.services.find(Index), host.services.find(Search)
         assert index is not None, [str(record) for record in host.records]

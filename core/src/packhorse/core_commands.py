@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -132,6 +133,7 @@ def _server(program: Program) -> Any:
     host = program.loaded_host()
     mcp = build_server(host)
     silence_frameworks()
+    gc.freeze()  # what is loaded stays, and a full collection that walks it holds up requests
     return mcp
 
 
