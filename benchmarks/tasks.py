@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -208,6 +209,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     chance = random.Random(11)
     report: dict[str, Any] = {"conditions": conditions(arguments), "latency_ms": {}}
     server = build_server(host)
+    gc.freeze()  # as `packhorse serve` does
     inside = Inside()
     server.middleware.insert(0, inside)
     async with Client(server) as client:
