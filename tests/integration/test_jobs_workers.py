@@ -286,6 +286,29 @@ async def test_a_file_that_killed_two_workers_is_cut_by_lines(
     assert [chunk[9] for chunk in listed["bomb.py"][-1]] == [bomb.read_text()]
 
 
+async def test_a_file_that_kills_workers_cut_by_lines_too_is_left_out(
+    indexing: RunningIndex, make_repository: Callable[..., Repository]
+) -> None:
+    repository = make_repository()
+    repository.write("README.md", "# Words\n")
+    first = await indexing.index.index(str(repository))
+    repository.write("bomb.py", "bomb = 1\n")
+    await indexing.query(
+        """
+        INSERT INTO indexing.job (repository_id, pool_id, status, suspects, isolating, poisonous)
+        SELECT id, pool_id, 'running', '{bomb.py}', true, '{bomb.py}' FROM indexing.repository WHERE id = %s
+        """,
+        first.repository_id,
+    )
+    result = await indexing.index.index(str(repository))
+    assert (result.status, result.errors) == (
+        "partial", ["bomb.py: it killed the worker, cut by lines too, so it was left out."],
+    )  # fmt: skip
+    assert (result.files_indexed, result.reasons) == (1, {"too slow": 1})
+    repository.write("bomb.py", "bomb = 2  # defused\n")
+    assert (await indexing.index.index(str(repository))).files_indexed == 2
+
+
 async def test_files_among_which_a_worker_died_are_taken_one_at_a_time(
     indexing: RunningIndex, make_repository: Callable[..., Repository]
 ) -> None:

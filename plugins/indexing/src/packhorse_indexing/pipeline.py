@@ -98,7 +98,8 @@ class Run:
         """Secrets that were taken out of the texts, by kind."""
         self.phase = "scan"
         self._listed: Collection[str] = ()
-        self._poisonous = set(job.poisonous)
+        self._poisonous = Counter(job.poisonous)
+        """How often a worker died of a file alone: then it is cut by lines, and left out if that was no help."""
         self._reported_chunks = 0
         self._crew = Crew(encode)
         self._left = 0
@@ -233,7 +234,7 @@ class Run:
 
     def _groups(self, todo: list[Todo]) -> Iterator[tuple[list[Todo], bool]]:
         """Yield the files a group at a time, and first, one by one, those among which a worker died."""
-        suspects = set(self.job.suspects) - self._poisonous
+        suspects = {*self.job.suspects, *self._poisonous}
         yield from (([one], True) for one in todo if one.path in suspects)
         group, size = [], 0
         for one in todo:
@@ -274,6 +275,11 @@ class Run:
                 work.suspect(self.connection, self.job.id, (), isolating=False)
 
     def _read(self, root: int, batch: Batch, todo: Todo) -> Content | None:
+        if self._poisonous[todo.path] > 1:
+            self.files_skipped += 1
+            batch.skipped.append((todo, "too slow"))
+            self.errors.append(f"{todo.path}: it killed the worker, cut by lines too, so it was left out.")
+            return None
         try:
             data = read_file(root, todo.path, self.max_file_bytes)
         except UnreadableFileError as error:
