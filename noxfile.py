@@ -31,7 +31,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test, with at least 95 % of the branches covered; arguments select tests and drop that demand."""
+    """Run the tests that are not slow, with at least 95 % of the branches covered; arguments select and drop that."""
     session.install("-r", "requirements-dev.txt")
     if session.posargs:
         session.run("pytest", *session.posargs)
@@ -41,16 +41,18 @@ def tests(session: nox.Session) -> None:
     # A short folder of our own, because the path of a database's socket has 107 bytes at most.
     with TemporaryDirectory(prefix="ph-", ignore_cleanup_errors=True) as folder:
         options = [f"--numprocesses={WORKERS}", "--dist=loadgroup", f"--basetemp={folder}/t", "--durations=10"]
-        session.run("coverage", "run", "-m", "pytest", *options)
+        session.run("coverage", "run", "-m", "pytest", "-m", "not slow", *options)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
 
 @nox.session
-def quick(session: nox.Session) -> None:
-    """Run the tests that take less than five seconds each."""
+def slow(session: nox.Session) -> None:
+    """Run the tests that take more than five seconds each: wheels in fresh environments, races, long histories."""
     session.install("-r", "requirements-dev.txt")
-    session.run("pytest", f"--numprocesses={WORKERS}", "-m", "not slow", *session.posargs)
+    with TemporaryDirectory(prefix="ph-", ignore_cleanup_errors=True) as folder:
+        options = [f"--numprocesses={WORKERS}", "--dist=loadgroup", f"--basetemp={folder}/t"]
+        session.run("pytest", "-m", "slow", *options, *session.posargs)
 
 
 @nox.session
