@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from packhorse.database import Database, connect, lease
+from packhorse.database.pool import RECENT_SECONDS
 from packhorse.errors import DatabaseError, DatabaseTimeoutError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ async def test_a_pooled_connection_that_does_not_answer_is_given_up_at_the_deadl
     ordinary_server: OrdinaryServer,
 ) -> None:
     async with opened(ordinary_server.settings(db_deadline=1)) as database:
+        await asyncio.sleep(RECENT_SECONDS + 0.1)
         with ordinary_server.frozen():
             before = time.monotonic()
             with pytest.raises(DatabaseTimeoutError, match=r"did not answer within 1 s"):

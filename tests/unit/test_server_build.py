@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -181,7 +182,11 @@ async def test_a_mounted_server_that_cannot_list_its_components_is_refused(
             time.sleep(3)  # noqa: ASYNC251 - a blocked loop is what is tested
 
     monkeypatch.setattr("packhorse.registration.LISTING_DEADLINE", 0.1)
-    for provider, reason in ((Raises(), "sys.exit(1)"), (Hangs(), "TimeoutError"), (Blocks(), "within 0.1 s")):
+    for provider, reason in (
+        (Raises(), r"sys\.exit\(1\)"),
+        (Hangs(), "TimeoutError"),
+        (Blocks(), r"within 0\.1 s|nothing but wait"),
+    ):
 
         class Mounts(Plugin):
             @hookimpl
@@ -190,7 +195,7 @@ async def test_a_mounted_server_that_cannot_list_its_components_is_refused(
 
         host = object_host(Greets(), Mounts())
         server = build_server(host)
-        assert reason in host.record("mounts").error
+        assert re.search(reason, host.record("mounts").error)
         assert len(server.providers) == 1
 
 

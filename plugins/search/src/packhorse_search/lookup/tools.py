@@ -6,10 +6,11 @@ argument the input schema tells the type alone; its default and bounds are told 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastmcp.tools import Tool, ToolResult
 from mcp.types import ToolAnnotations
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from packhorse_search.lookup import grep, outline, present, similar, symbols
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # A field left out and a field of null mean the same; only the first needs a place in the schema.
 Text = str | SkipJsonSchema[None]
+Path = Annotated[Text, Field(description="file or folder")]
 
 
 def register(mcp: FastMCP, context: PluginContext) -> None:
@@ -46,7 +48,7 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
         return _result(present.lines_text(answer), answer)
 
     async def find_symbol(
-        name: str,
+        name: Annotated[str, Field(description="such as open or Pool.open")],
         references: bool = False,
         repository_id: Text = None,
         directory: Text = None,
@@ -56,7 +58,7 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
         answer = await context.service(Lookup).symbol(request, Place(repository_id, directory))
         return _result(present.symbol_text(answer), answer)
 
-    async def outline_code(path: Text = None, repository_id: Text = None, cursor: Text = None) -> ToolResult:
+    async def outline_code(path: Path = None, repository_id: Text = None, cursor: Text = None) -> ToolResult:
         answer = await context.service(Lookup).outline(outline.Request(path or "", cursor), Place(repository_id))
         return _result(present.outline_text(answer), answer)
 
@@ -66,7 +68,7 @@ def register(mcp: FastMCP, context: PluginContext) -> None:
         return _result(present.similar_text(answer), answer)
 
     _add(mcp, grep_code, "Grep indexed code (RE2 syntax). directory: globs, ! excludes.")
-    _add(mcp, find_symbol, "Find where a symbol (open, Pool.open) is defined or named.")
+    _add(mcp, find_symbol, "Find where a symbol is defined or named.")
     _add(mcp, outline_code, "Outline a file or folder.")
     _add(mcp, similar_code, "Find code similar to path:line or a chunk_id.")
 
