@@ -72,7 +72,7 @@ async def test_a_folder_without_history_is_told(indexing, make_repository):
 
 async def test_a_git_that_fails_is_told(indexing, project, monkeypatch):
     await indexing.index.index(str(project))
-    monkeypatch.setattr(git, "_program", lambda: None)
+    monkeypatch.setattr(git, "find_program", lambda: None)
     with pytest.raises(UnavailableError, match="git is not installed"):
         await indexing.index.changed_since(await indexing.index.find(str(project)), "v1")
 

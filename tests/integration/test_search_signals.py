@@ -12,6 +12,7 @@ import pytest
 
 from packhorse import hookimpl
 from packhorse_indexing.service import Index
+from packhorse_search.assemble import Form
 from packhorse_search.service import Request, Search
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def search(packhorse_host: MakeHost, make_repository: Any) -> Any:
             await index.index(str(repository))
             for _ in range(times - 1):
                 await service.search(Request("open session"))
-            return await service.search(Request("open session", explain=True))
+            return await service.search(Request("open session", form=Form(explain=True)))
 
     return run
 
