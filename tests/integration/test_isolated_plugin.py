@@ -158,6 +158,7 @@ async def test_a_segfault_is_answered_and_the_plugin_comes_back(isolated_host: C
         assert "ended before it answered (killed by SIGSEGV)" in await text_of(client, "crash")
         assert "killed by SIGSEGV" in await waiting
         assert await text_of(client, "greet", name="Ada") == "Hello, Ada!"
+        await until(lambda: host.objects["segfault"].process.restarts == 1)
         second = (await client.call_tool("environment")).data["pid"]
         assert second != first
         finding = {(one.plugin, one.name): one for one in (await report(host)).findings}["segfault", "process"]

@@ -165,7 +165,11 @@ def _compare(
         if todo.signature.mtime_ns is not None and todo.path in same
     ]
     todo = [one for one in plan.todo if one.path not in same]
-    return found, replace(plan, todo=todo, unchanged=plan.unchanged + len(same)), settled
+    left_out = sum(blob is None for blob in same.values())
+    compared = replace(
+        plan, todo=todo, unchanged=plan.unchanged + len(same), total_skipped=plan.total_skipped + left_out
+    )
+    return found, compared, settled
 
 
 def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int | None]:
