@@ -84,6 +84,16 @@ class Embedded:
         os.kill(self.keeper, signal.SIGKILL)
         until(lambda: not locks.is_held(self.folder.keeper_lock), 5)
 
+    def kill_server(self) -> int:
+        """Kill the server and wait for the end of all its processes: they outlive it by a moment. Returns its pid."""
+        import psutil
+
+        postmaster = psutil.Process(self.postmaster)
+        processes = [postmaster, *postmaster.children()]
+        postmaster.kill()
+        until(lambda: not any(self.exists(process.pid) for process in processes), 10)
+        return postmaster.pid
+
     def is_running(self) -> bool:
         from packhorse.database.embedded import server
 

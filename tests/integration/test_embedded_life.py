@@ -91,15 +91,13 @@ def test_a_killed_keeper_is_replaced_by_one_that_adopts_the_server(embedded: Emb
     wait_until(lambda: not embedded.is_running(), 5)
 
 
-async def test_a_killed_server_is_started_again_and_the_pool_goes_on(embedded: Embedded, wait_until: Wait) -> None:
+async def test_a_killed_server_is_started_again_and_the_pool_goes_on(embedded: Embedded) -> None:
     database = Database(embedded.settings)
     await database.open()
     try:
         async with database.connection() as connection:
             await connection.execute("CREATE TABLE public.kept AS SELECT 1 AS n")
-        killed = embedded.postmaster
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not embedded.exists(killed), 5)
+        killed = embedded.kill_server()
         async with database.connection() as connection:
             assert await (await connection.execute("SELECT n FROM public.kept")).fetchone() == (1,)
         assert embedded.postmaster != killed
@@ -111,9 +109,9 @@ async def test_a_killed_server_and_keeper_are_both_replaced_by_the_next_use(embe
     database = Database(embedded.settings)
     await database.open()
     try:
-        keeper, postmaster = embedded.keeper, embedded.postmaster
+        keeper = embedded.keeper
         embedded.kill_keeper()
-        os.kill(postmaster, signal.SIGKILL)
+        embedded.kill_server()
         async with database.connection() as connection:
             assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
         assert embedded.keeper != keeper
@@ -147,12 +145,10 @@ def test_frozen_leftovers_of_a_killed_server_are_ended(embedded: Embedded) -> No
         connection.close()
 
 
-def test_a_worker_that_connects_starts_what_was_killed(embedded: Embedded, wait_until: Wait) -> None:
+def test_a_worker_that_connects_starts_what_was_killed(embedded: Embedded) -> None:
     with lease(embedded.settings) as address:
-        killed = embedded.postmaster
         embedded.kill_keeper()
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not embedded.exists(killed), 5)
+        embedded.kill_server()
         with connect(address) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
