@@ -44,6 +44,16 @@ def make_corpus(target: Path, files: int, lines: int) -> None:
         total += _copy(source, copy, turn // len(pool), wanted, exactly=number == files - 1)
 
 
+def sample(source: Path, target: Path, files: int) -> None:
+    """Link so many of the files of a folder into another one, evenly spread over their paths."""
+    found = sorted(file for file in source.rglob("*") if file.is_file() and ".git" not in file.parts)
+    for number in range(min(files, len(found))):
+        file = found[number * len(found) // min(files, len(found))]
+        link = target / file.relative_to(source)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.hardlink_to(file)
+
+
 def _step(size: int) -> int:
     """Return a step with which every element of a list is reached, neighbours one after the other being unlike."""
     step = _STEP
@@ -68,8 +78,12 @@ def _copy(source: Path, copy: Path, turn: int, most: int, *, exactly: bool) -> i
 
 def count_lines(folder: Path) -> tuple[int, int, int]:
     """Return (files, lines, bytes) beneath a folder, without git's own."""
-    contents = [file.read_bytes() for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts]
-    return len(contents), sum(content.count(b"\n") for content in contents), sum(map(len, contents))
+    files = lines = size = 0
+    for file in folder.rglob("*"):
+        if file.is_file() and ".git" not in file.parts:
+            content = file.read_bytes()
+            files, lines, size = files + 1, lines + content.count(b"\n"), size + len(content)
+    return files, lines, size
 
 
 def commit(folder: Path) -> None:

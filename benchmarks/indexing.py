@@ -1,11 +1,11 @@
 """How long indexing takes, stage by stage: cold, unchanged, ten files touched, a second worktree, and searches' looks.
 
-    python benchmarks/indexing.py [--files 10000 --lines 1000000] [--repository PATH] [--growth [FILES…]]
+    python benchmarks/indexing.py [--files 10000 --lines 1000000] [--repository PATH] [--growth [FILES…] --repeats 3]
 
 Without a repository it makes one of this interpreter's installed packages. It prints its conditions and, beside each
 figure, what it must reach on two cores that have nothing else to do; CPU seconds are those of all processes, PostgreSQL
-included, and tell more than wall time when the machine is shared. `--growth` measures 1,000 to 30,000 files, cold. It
-asks for nothing but the embedded PostgreSQL, or the one of DATABASE_URL.
+included, and tell more than wall time when the machine is shared. `--growth` measures samples of 1,000 to 30,000 files
+of one repository, cold. It asks for nothing but the embedded PostgreSQL, or the one of DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus import commit, count_lines, make_corpus
+from corpus import commit, count_lines, make_corpus, sample
 from processes import Usage
 from pydantic import SecretStr
 
+from packhorse.database import lease
 from packhorse.discovery import discover
 from packhorse.plugins import PluginHost
 from packhorse.settings import CoreSettings
@@ -37,7 +39,7 @@ from packhorse_indexing.refresh import LONGEST_REST
 from packhorse_indexing.service import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator
 
     from packhorse_indexing.models import IndexResult
 
@@ -48,6 +50,9 @@ SETTINGS = {"PACKHORSE_INDEXING_HNSW_CHUNKS": Variable("PACKHORSE_INDEXING_HNSW_
 """No HNSW index of vectors is built meanwhile: that is done beside all other work, and would be measured with it."""
 
 REPEATS = 5
+IDLE_CPU = 0.05
+"""Seconds of CPU in half a second with which nothing is at work."""
+
 GROWTH = (1_000, 3_000, 10_000, 30_000)
 
 
@@ -105,7 +110,11 @@ class Bench:
         return int(row[0]) if row else 0
 
     async def settle(self) -> None:
-        """Do what autovacuum would do some time later, so that the CPU time of that is the last run's too."""
+        """Wait for the worker's upkeep and do what autovacuum would do later: their CPU time is the last run's too."""
+        used = -1.0
+        while self.usage.cpu_seconds() - used > IDLE_CPU:
+            used = self.usage.cpu_seconds()
+            await asyncio.sleep(0.5)
         async with self.host.database.connection(deadline=600) as connection:
             await connection.set_autocommit(True)
             await connection.execute("SET statement_timeout = 0")
@@ -159,51 +168,76 @@ async def measure(bench: Bench, repository: Path) -> None:
     print(f"{'':4}disk: {before / 1e6:.1f} MB, {100 * (await bench.size() - before) / before:+.2f} % (< 2 %)")
 
 
-async def measure_growth(bench: Bench, sizes: Sequence[int]) -> None:
-    """Print how the CPU time of a cold run grows with the lines of a repository.
+async def measure_growth(core: CoreSettings, usage: Usage, work: Path, options: argparse.Namespace) -> None:
+    """Print how a cold run grows with its repository: every size is an even sample of one large one.
 
-    What a run takes for starting its processes is measured with a repository whose files are empty, just so many that
-    helpers are started, and subtracted. Repositories of every size have a hundred lines a file, of the same kinds.
+    Each run has a server of its own and finds nothing of the one before. What it takes for starting processes is
+    measured with files of one line, just so many that helpers are started, and subtracted.
     """
-    start = bench.work / "start"
+    start = work / "start"
     for number in range(MIN_FILES):
         file = start / f"part{number % 10}" / f"empty_{number}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"# {number}\n")
-    used = bench.usage.cpu_seconds()
-    await bench.run("cold, files of one line", start)
-    await bench.settle()
-    fixed = bench.usage.cpu_seconds() - used
-    for files in sizes:
-        repository = bench.work / f"growth{files}"
-        make_corpus(repository, files, files * 100)
+    await grow(core, usage, work, start)  # PostgreSQL's first run reads its catalogs too
+    fixed = await typical(core, usage, work, start, REPEATS)
+    first: tuple[float, float] | None = None
+    for files in options.growth or GROWTH:
+        repository = work / f"growth{files}"
+        sample(options.repository or work / "corpus", repository, files)
         commit(repository)
-        used = bench.usage.cpu_seconds()
-        wall = await bench.run(f"cold, {files} files", repository)
-        await bench.settle()
-        cpu = bench.usage.cpu_seconds() - used
+        found, lines, size = count_lines(repository)
+        print(f"{found} files, {lines} lines, {size / 1e6:.1f} MB")
+        wall, cpu = await typical(core, usage, work, repository, options.repeats)
         shutil.rmtree(repository)
-        rate, started = 1000 * (cpu - fixed) / files, 1000 * cpu / files
+        rate = (1000 * (wall - fixed[0]) / found, 1000 * (cpu - fixed[1]) / found)
+        first = first or rate
         print(
-            f"{'':4}per 1,000 files: CPU {rate:.3f} s, with the start {started:.3f} s, wall {1000 * wall / files:.3f} s"
+            f"  for 1,000 files: with the start {1000 * wall / found:.3f} s; without: wall {rate[0]:.3f} s, "
+            f"CPU {rate[1]:.3f} s, or {rate[0] / first[0]:.2f} and {rate[1] / first[1]:.2f} of the first size's",
+            flush=True,
         )
 
 
-async def run(options: argparse.Namespace, work: Path) -> None:
-    """Start the index and measure."""
-    url = os.environ.get("DATABASE_URL")
-    core = CoreSettings(data_dir=work / "data", database_url=SecretStr(url) if url else None, embedded_grace=0)
-    print(f"database: {'DATABASE_URL' if url else 'embedded'}")
+async def typical(core: CoreSettings, usage: Usage, work: Path, path: Path, repeats: int) -> tuple[float, float]:
+    """Return the medians of wall and CPU time of several runs."""
+    runs = [await grow(core, usage, work, path) for _ in range(repeats)]
+    return statistics.median(wall for wall, _ in runs), statistics.median(cpu for _, cpu in runs)
+
+
+async def grow(core: CoreSettings, usage: Usage, work: Path, path: Path) -> tuple[float, float]:
+    """Index a folder as if for the first time; return the wall time, and the CPU time with that of later upkeep."""
+    async with serving(core, usage, work) as bench:
+        used, usage.peak_mb = usage.cpu_seconds(), 0
+        wall = await bench.run(f"cold, {path.name}", path)
+        await bench.settle()
+        cpu = usage.cpu_seconds() - used
+        print(f"{'':4}CPU with upkeep {cpu:.2f} s, peak {usage.peak_mb} MB; {bench.stages()}", flush=True)
+        await bench.index.forget(str(path))
+    return wall, cpu
+
+
+@asynccontextmanager
+async def serving(core: CoreSettings, usage: Usage, work: Path) -> AsyncIterator[Bench]:
+    """Start the index."""
     host = PluginHost(core, candidates=[one for one in discover() if one.name == "indexing"], variables=SETTINGS)
     host.load()
     async with host.running():
         index = host.services.find(Index)
         assert index is not None
-        with Usage(work / "data") as usage:
-            bench = Bench(index, host, usage, work)
-            if options.growth is not None:
-                await measure_growth(bench, options.growth or GROWTH)
-            else:
+        yield Bench(index, host, usage, work)
+
+
+async def run(options: argparse.Namespace, work: Path) -> None:
+    """Start PostgreSQL and measure."""
+    url = os.environ.get("DATABASE_URL")
+    core = CoreSettings(data_dir=work / "data", database_url=SecretStr(url) if url else None, embedded_grace=0)
+    print(f"database: {'DATABASE_URL' if url else 'embedded'}")
+    with lease(core), Usage(work / "data") as usage:
+        if options.growth is not None:
+            await measure_growth(core, usage, work, options)
+        else:
+            async with serving(core, usage, work) as bench:
                 await measure(bench, work / "corpus")
 
 
@@ -213,14 +247,19 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--repository", type=Path)
-    parser.add_argument("--growth", type=int, nargs="*", metavar="FILES")
+    parser.add_argument("--growth", type=int, nargs="*", metavar="FILES", help="samples of the repository to index")
+    parser.add_argument("--repeats", type=int, default=3, help="cold runs of each sample")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="packhorse-bench-"))
     try:
         print(f"{platform.platform()}, Python {platform.python_version()}")
         print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
-        if options.growth is None:
-            repository = work / "corpus"
+        repository = work / "corpus"
+        if options.growth is not None:
+            if not options.repository:
+                most = max(options.growth or GROWTH)
+                make_corpus(repository, most, 100 * most)
+        else:
             if options.repository:
                 shutil.copytree(options.repository, repository, symlinks=True)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ class Usage:
         self._data_dir = str(data_dir)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._sampling = 0.0
         self.peak_mb = 0
 
     def __enter__(self) -> Self:
@@ -29,12 +31,16 @@ class Usage:
         self._thread.join()
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time so far of the processes that live and of those that they have waited for."""
-        return sum(sum(map(int, _stat(pid)[11:15])) for pid in self._processes()) / _TICKS
+        """Return the CPU time so far of the processes that live and of those that they have waited for.
+
+        That of the sampling itself is not in it.
+        """
+        return sum(sum(map(int, _stat(pid)[11:15])) for pid in self._processes()) / _TICKS - self._sampling
 
     def _sample(self) -> None:
         while not self._stopped.wait(_PERIOD):
             self.peak_mb = max(self.peak_mb, sum(map(_pss_kb, self._processes())) // 1024)
+            self._sampling = time.thread_time()
 
     def _processes(self) -> list[int]:
         parents = {int(one.name): _parent(int(one.name)) for one in Path("/proc").iterdir() if one.name.isdigit()}

@@ -3,7 +3,8 @@
     python benchmarks/repositories.py PATH…
 
 The folders are indexed one after the other into one database, an embedded one made for it, with the static embedder.
-CPU is that of all processes, PostgreSQL included; the disk is what the database grew by. Errors are printed whole.
+CPU and the peak of memory (proportional set size) are those of all processes, PostgreSQL included; the disk is what the
+database grew by. Errors are printed whole.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ async def rows(database: Database, query: str, *arguments: Any) -> list[tuple[An
         return await (await connection.execute(query.encode(), arguments)).fetchall()
 
 
-async def line(database: Database, result: IndexResult, name: str, wall: float, cpu: float, grown: int) -> str:
+async def line(
+    database: Database, result: IndexResult, name: str, wall: float, cpu: float, grown: int, peak_mb: int
+) -> str:
     """Return the line of a table for a repository that has been indexed."""
     [(lines,)] = await rows(
         database,
@@ -69,7 +72,7 @@ async def line(database: Database, result: IndexResult, name: str, wall: float, 
     reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common()) or "none"
     return (
         f"| {name} | {result.files_indexed:,} | {lines:,} | {result.chunks_created:,} | {wall:.1f} | {cpu:.1f} "
-        f"| {grown / 1e6:.0f} | {reasons} |"
+        f"| {grown / 1e6:.0f} | {peak_mb} | {reasons} |"
     )
 
 
@@ -81,18 +84,21 @@ async def run(paths: list[Path], work: Path) -> None:
     async with host.running():
         index = host.services.find(Index)
         assert index is not None
-        print("| repository | files | lines | chunks | s | CPU s | MB | left out |\n|---|---|---|---|---|---|---|---|")
+        print("| repository | files | lines | chunks | s | CPU s | MB | peak MB | left out |")
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         with Usage(work / "data") as usage:
             for path in paths:
                 [(before,)] = await rows(host.database, "SELECT pg_database_size(current_database())")
+                usage.peak_mb = 0
                 start, used = time.perf_counter(), usage.cpu_seconds()
                 result = await index.index(str(path.resolve()))
                 wall, cpu = time.perf_counter() - start, usage.cpu_seconds() - used
                 [(after,)] = await rows(host.database, "SELECT pg_database_size(current_database())")
-                print(await line(host.database, result, path.name, wall, cpu, after - before), flush=True)
+                print(
+                    await line(host.database, result, path.name, wall, cpu, after - before, usage.peak_mb), flush=True
+                )
                 for error in result.errors[:MOST_ERRORS]:
                     print(f"    {error}", flush=True)
-        print(f"peak memory of all processes: {usage.peak_mb} MB")
 
 
 def main() -> None:

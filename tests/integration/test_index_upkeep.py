@@ -27,6 +27,20 @@ LOCKS = """
 SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted
 """
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+MANY_FILES = """
+WITH number AS (
+    SELECT n FROM generate_series(1000, 999 + %(files)s) n
+), path AS (
+    INSERT INTO indexing.path (pool_id, id, path, extension, lexemes)
+    SELECT %(pool)s, n, 'many/' || n || '.py', 'py', '{}' FROM number
+), blob AS (
+    INSERT INTO indexing.blob (pool_id, id, hash, language, lines, bytes, chunks, embedded)
+    SELECT %(pool)s, n, int4send(n), 'python', 1, 1, 1, 1 FROM number
+)
+INSERT INTO indexing.listing (pool_id, repository, path_id, blob_id)
+SELECT %(pool)s, key, n, n FROM indexing.repository, number WHERE pool_id = %(pool)s
+"""
+"""Put so many files more on the list of a pool's only repository."""
 
 
 def tidy(connection: Any, pool_id: int) -> int:
@@ -73,3 +87,23 @@ async def test_a_search_goes_on_while_old_content_is_collected_and_segments_are_
             assert connection.execute(WAITING).fetchone() == (0,)
             connection.commit()
         assert await found() == before
+
+
+async def test_counting_a_pool_that_the_planner_does_not_know_takes_no_square_of_its_files(
+    packhorse_host: MakeHost, make_repository: Callable[..., Repository]
+) -> None:
+    repository = make_repository()
+    repository.write("module.py", "def remember(value):\n    return value\n")
+    host = packhorse_host("indexing")
+    async with host.running():
+        index = host.services.find(Index)
+        assert index is not None
+        await index.index(str(repository))
+        [indexed] = await index.repositories()
+        with connect(host.database.address) as connection:
+            connection.execute("ANALYZE indexing.listing, indexing.blob")  # … when the pool had a single file
+            connection.execute(MANY_FILES, {"pool": indexed.pool_id, "files": 20_000})
+            connection.execute("SET LOCAL statement_timeout = '5s'; SET LOCAL enable_seqscan = off")
+            upkeep.count_repositories(connection, indexed.pool_id)
+            counts = connection.execute("SELECT files, chunks, skipped, pending FROM indexing.repository").fetchone()
+            assert counts == (20_001, 20_001, 0, 0)

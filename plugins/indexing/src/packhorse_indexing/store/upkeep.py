@@ -98,6 +98,15 @@ def delete_blobs(connection: Connection[Any], pool_id: int, blob_ids: Sequence[i
 
 def count_repositories(connection: Connection[Any], pool_id: int, repository: int | None = None) -> None:
     """Bring the counts of the repository with this key, or of all of the pool's, up to date."""
+    with connection.transaction():
+        # A pool that the statistics do not know yet seems to have one row, and joining it by loops takes the square
+        # of what it really has.
+        connection.execute("SET LOCAL enable_nestloop = off")
+        _count_repositories(connection, pool_id, repository)
+        connection.execute("SET LOCAL enable_nestloop = on")
+
+
+def _count_repositories(connection: Connection[Any], pool_id: int, repository: int | None) -> None:
     connection.execute(
         """
         WITH listed AS (
