@@ -15,7 +15,7 @@ import pytest
 
 from fix_index import Repository, RunningIndex, contents
 from packhorse.errors import NotFoundError, UnavailableError
-from packhorse_indexing.launch import MAX_FAILURES, Launcher
+from packhorse_indexing.launch import MAX_COMPUTING, MAX_FAILURES, Launcher
 from packhorse_indexing.settings import IndexingSettings
 from packhorse_indexing.store import catalog
 
@@ -281,6 +281,25 @@ async def test_workers_that_cannot_start_are_reported_with_their_log(packhorse_s
             await launcher.ensure(1)
             await asyncio.sleep(0.02)
     assert "logs" in caught.value.remedy
+
+
+async def test_many_repositories_at_once_take_turns(
+    indexing: RunningIndex, make_repository: Callable[..., Repository]
+) -> None:
+    """Memory is bounded: two workers, however many repositories are asked for."""
+    repositories = [make_repository() for _ in range(5)]
+    for number, repository in enumerate(repositories):
+        repository.write("module.py", f"def remember_{number}(value):\n    return value\n")
+    at_work = []
+    runs = [asyncio.create_task(indexing.index.index(str(repository))) for repository in repositories]
+    while not all(run.done() for run in runs):
+        [[workers]] = await indexing.query(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s::bigint::oid",
+            catalog.POOL_LOCK,
+        )
+        at_work.append(workers)
+    assert [run.result().status for run in runs] == ["success"] * 5
+    assert 1 <= max(at_work) <= MAX_COMPUTING
 
 
 async def test_a_removed_repository_ends_its_job(indexing: RunningIndex, large: Repository) -> None:

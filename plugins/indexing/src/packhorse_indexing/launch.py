@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 MAX_FAILURES = 5
 """Workers in a row that may fail before whoever follows is told."""
 
+MAX_COMPUTING, MAX_WAITING = 2, 8
+"""Workers of one process that index at the same time, when they embed themselves and when a service does it for them.
+
+Many repositories asked for at once take turns, for a worker takes up to 200 MB, and two keep a small machine busy.
+"""
+
 _FIRST_DELAY = 0.25
 
 
@@ -68,6 +74,8 @@ class Launcher:
     async def ensure(self, pool_id: int, hint: Hint | None = None) -> None:
         """Give the pool's work to a worker unless ours is at it; `hint` is for its next job.
 
+        Nothing happens while as many as may are at other pools' work: whoever follows a job asks again.
+
         Raises:
             UnavailableError: the last few workers failed.
         """
@@ -83,8 +91,12 @@ class Launcher:
             if code is not None and not self._may_follow(last, code):
                 return
         order = {"pool": pool_id, "hint": None if hint is None else hint.to_json()}
-        for worker in list(self._workers.values()):
-            if worker.idle and worker.process.poll() is None and await self._hand(worker, order):
+        alive = [worker for worker in self._workers.values() if worker.process.poll() is None]
+        most = MAX_COMPUTING if self._settings.embedder == "static" else MAX_WAITING
+        if sum(not worker.idle for worker in alive) >= most:
+            return
+        for worker in alive:
+            if worker.idle and await self._hand(worker, order):
                 return
         await self._start(order)
 

@@ -41,10 +41,10 @@ GROUP_FILES = 128
 GROUP_BYTES = 2_000_000
 """… and their size: what is made of them takes ten times as much until it is in the batch."""
 
-BATCH_CHUNKS = (1_000, 4_000, 16_000)
+BATCH_CHUNKS = (1_000, 4_000, 8_000)
 """Chunks of the first batches and of all later ones: something is searchable soon, and the segments are few."""
 
-BATCH_BYTES = 12_000_000
+BATCH_BYTES = 8_000_000
 """The size of the files from which a batch is full all the same: the worker holds it in memory."""
 
 ANEW_FILES = 5_000

@@ -7,10 +7,12 @@ When it has nothing to do it waits a while for the next order, for it costs half
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from psycopg import Connection
 
+    from packhorse_indexing.crew import Encode
     from packhorse_indexing.embedders import Embedder
     from packhorse_indexing.embedding import Factory
     from packhorse_indexing.store.work import Work
@@ -57,7 +60,7 @@ FIRST_SECONDS = 60.0
 LINGER_SECONDS = 300.0
 """Seconds that a worker without work waits for more, as long as the one who started it is there."""
 
-MAX_LINGERING_BYTES = 200_000_000
+MAX_LINGERING_BYTES = 150_000_000
 
 _SESSION = """
 SELECT set_config('synchronous_commit', 'off', false),
@@ -121,6 +124,13 @@ def _is_small() -> bool:
     return pages * resource.getpagesize() < MAX_LINGERING_BYTES
 
 
+def _give_back() -> None:
+    """Return what a job took to the system, where the C library can: another pool's worker may start just now."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # a C library other than GNU's has no such function
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 class Worker:
     """A worker with its connection; `make` makes its embedder and `run` waits for a coroutine."""
 
@@ -157,10 +167,11 @@ class Worker:
                 while (job := work.next_job(self.connection, pool_id, os.getpid())) is not None:
                     self.do(job)
                     self._orders.answer(DONE)
+                    _give_back()
                 keep_pool(self.connection, pool_id, self.settings.retention_days)
             finally:
                 if not self.connection.broken:
-                    work.unlock_pool(self.connection, pool_id)
+                    work.unlock_pool(self.connection)
             # A job that came while we held the lock had nobody else to start a worker for it.
             if not work.has_jobs(self.connection, pool_id):
                 return
@@ -189,6 +200,10 @@ class Worker:
             status, errors = "failed", [f"It stopped at a defect ({type(error).__name__}); the log says more."]
         self._finish(job, status, errors)
         logger.info("Indexing {} ended as {} in {:.2f} s", job.path, status, time.monotonic() - start)
+
+    def _hire(self, encode: Encode | None) -> Crew:
+        """Get helpers, unless another worker keeps the cores busy with its own."""
+        return Crew.hire(encode, self._first) if work.lock_helpers(self.connection) else Crew(encode)
 
     def _fetch(self, job: Work, url: str) -> None:
         """Renew the clone that the job is to index."""
@@ -230,7 +245,7 @@ class Worker:
             encode_now,
             max_file_bytes=self.settings.max_file_bytes,
             hint=self._hint,
-            hire=lambda: Crew.hire(encode_now, self._first),
+            hire=lambda: self._hire(encode_now),
         )
         if job.url is not None:
             self._fetch(job, job.url)

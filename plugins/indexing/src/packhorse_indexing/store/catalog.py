@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 POOL_LOCK = 0x7068_0001
 """The class of the advisory locks that make a pool's worker the only one; the object is the pool's id."""
 
+HELPERS_LOCK = 0x7068_0004
+"""The class of the advisory lock of the only worker that has helpers; the object is 0."""
+
 _REPOSITORY = """
 SELECT r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, p.dimensions, r.url
 FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id

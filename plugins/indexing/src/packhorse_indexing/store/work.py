@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from packhorse_indexing.store.catalog import POOL_LOCK
+from packhorse_indexing.store.catalog import HELPERS_LOCK, POOL_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +48,15 @@ def lock_pool(connection: Connection[Any], pool_id: int) -> bool:
     return bool(row and row[0])
 
 
-def unlock_pool(connection: Connection[Any], pool_id: int) -> None:
-    """Stop being the pool's worker."""
-    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [POOL_LOCK, pool_id])
+def unlock_pool(connection: Connection[Any]) -> None:
+    """Stop being a pool's worker, and the one with helpers."""
+    connection.execute("SELECT pg_advisory_unlock_all()")
+
+
+def lock_helpers(connection: Connection[Any]) -> bool:
+    """Become the only worker of the database that has helpers, until `unlock_pool`; False when another one is."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, 0)", [HELPERS_LOCK]).fetchone()
+    return bool(row and row[0])
 
 
 def next_job(connection: Connection[Any], pool_id: int, process: int) -> Work | None:
