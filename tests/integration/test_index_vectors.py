@@ -136,7 +136,7 @@ async def test_a_pool_that_somebody_builds_an_index_of_is_left_to_him(host: Plug
 def test_a_build_may_use_what_it_needs_within_reason() -> None:
     assert vectors.memory(vectors.Unindexed(1, 256, 1_000)) == 64 << 20
     assert 100 << 20 < vectors.memory(vectors.Unindexed(1, 256, 100_000)) < 256 << 20
-    assert vectors.memory(vectors.Unindexed(1, 4000, 10_000_000)) == 2 << 30
+    assert vectors.memory(vectors.Unindexed(1, 4000, 10_000_000)) == 256 << 20
 
 
 async def test_what_one_of_a_pools_repositories_lists_is_found_among_the_others(

@@ -290,14 +290,12 @@ async def test_many_repositories_at_once_take_turns(
     repositories = [make_repository() for _ in range(5)]
     for number, repository in enumerate(repositories):
         repository.write("module.py", f"def remember_{number}(value):\n    return value\n")
+    workers = indexing.index._jobs._launcher._workers
     at_work = []
     runs = [asyncio.create_task(indexing.index.index(str(repository))) for repository in repositories]
     while not all(run.done() for run in runs):
-        [[workers]] = await indexing.query(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s::bigint::oid",
-            catalog.POOL_LOCK,
-        )
-        at_work.append(workers)
+        at_work.append(sum(not worker.idle and worker.process.poll() is None for worker in workers.values()))
+        await asyncio.sleep(0.01)
     assert [run.result().status for run in runs] == ["success"] * 5
     assert 1 <= max(at_work) <= MAX_COMPUTING
 

@@ -24,8 +24,6 @@ from packhorse.errors import PackhorseError
 from packhorse.log import logging_to_file
 from packhorse.settings import CoreSettings
 from packhorse_indexing import bounds
-from packhorse_indexing.clone import address, copying
-from packhorse_indexing.clone.git import Limits
 from packhorse_indexing.collection import keep_pool
 from packhorse_indexing.crew import Crew
 from packhorse_indexing.extensions import embedder_factory
@@ -207,6 +205,9 @@ class Worker:
 
     def _fetch(self, job: Work, url: str) -> None:
         """Renew the clone that the job is to index."""
+        from packhorse_indexing.clone import address, copying
+        from packhorse_indexing.clone.git import Limits
+
         settings = self.settings
 
         def beat() -> None:

@@ -73,25 +73,24 @@ def _hashed(literals: list[bytes], mask: int) -> NDArray[np.bool_]:
 
 
 def _deal(literals: list[bytes]) -> list[list[bytes]]:
-    """Deal literals into buckets, each into the one that it makes pass the fewest places more."""
+    """Deal literals into buckets, each into the one that it makes let the fewest places of a text more pass."""
     buckets: list[list[bytes]] = [[] for _ in range(_BUCKETS)]
     allowed: list[list[set[int]]] = [[set() for _ in range(_WINDOW)] for _ in range(_BUCKETS)]
-    passed = [0.0] * _BUCKETS
-    for literal in sorted(literals, key=lambda one: -_passed([set(one[at : at + 1]) for at in range(_WINDOW)])):
+    shares = [[0.0] * _WINDOW for _ in range(_BUCKETS)]  # of a text's bytes that are allowed in a place
+    for literal in sorted(literals, key=lambda one: -math.prod(_FREQUENCY[byte] for byte in one)):
         grown = [
-            [known | set(literal[place : place + 1] or _EVERY) for place, known in enumerate(places)]
-            for places in allowed
+            [
+                1.0 if place == len(literal) else share + _FREQUENCY[literal[place]] * (literal[place] not in known)
+                for place, (share, known) in enumerate(zip(shares[bucket], allowed[bucket], strict=True))
+            ]
+            for bucket in range(_BUCKETS)
         ]
-        after = [_passed(places) for places in grown]
-        best = min(range(_BUCKETS), key=lambda bucket: after[bucket] - passed[bucket])
+        best = min(range(_BUCKETS), key=lambda bucket: math.prod(grown[bucket]) - math.prod(shares[bucket]))
         buckets[best].append(literal)
-        allowed[best], passed[best] = grown[best], after[best]
+        shares[best] = grown[best]
+        for place, known in enumerate(allowed[best]):
+            known.update(literal[place : place + 1] or _EVERY)
     return buckets
-
-
-def _passed(places: list[set[int]]) -> float:
-    """Return the share of the places of a text that four sets of bytes let pass."""
-    return math.prod(min(sum(_FREQUENCY[byte] for byte in allowed or _EVERY), 1.0) for allowed in places)
 
 
 def _table(buckets: list[list[bytes]], place: int) -> bytes:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """A form of token.
 
     Attributes:
         kind: what the marker calls it.
-        pattern: finds it; its first group, if it has one, is the secret.
+        expression: what `pattern` is made of.
         anchors: literals of 3 or 4 characters in lower case, one of which is in every such token.
         before: characters of the token before the anchor, the least and the most; -1 when the anchor begins with the
             quote before the token.
     """
 
     kind: str
-    pattern: re.Pattern[str]
+    expression: str
     anchors: tuple[str, ...]
     before: tuple[int, int] = (0, 0)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Finds it; its first group, if it has one, is the secret. Made when it is needed: most never are."""
+        return re.compile(self.expression)
 
 
 # A line end written as an escape ends in a letter, which is no part of the token behind it.
@@ -30,7 +36,7 @@ _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 
 def _rule(kind: str, pattern: str, anchors: str, before: int = 0, *, least: int | None = None) -> Rule:
     between = (before if least is None else least, before)
-    return Rule(kind, re.compile(_START + pattern), tuple(anchors.split()), between)
+    return Rule(kind, _START + pattern, tuple(anchors.split()), between)
 
 
 _BASE64_OF_JSON = "eyj"

@@ -23,7 +23,8 @@ MAX_DIMENSIONS = 4000
 
 _BYTES_FOR_A_LINK = 16
 _SPARE = 1.3
-_MAX_MEMORY = 2 << 30
+_MAX_MEMORY = 256 << 20
+"""What indexing may take in all leaves no more. It holds the graph of 219,000 vectors of the static embedder."""
 
 _NAME = "embedding_{}_hnsw"
 
