@@ -32,6 +32,8 @@ MAX_HINTED = 5000
 MAX_READ = 200
 """Files that were changed just before they were indexed, and are read again to see whether they are the same still."""
 
+UNREADABLE = "unreadable"
+
 _KEPT_LISTS = 4
 _LOOKS_AT_ONCE = 2
 
@@ -75,7 +77,7 @@ class Look:
         """Return what a job that begins now has to do, when that is little."""
         if self.state.busy or self.state.rebuilding or self.changes > MAX_HINTED:
             return None
-        return Hint(job_id, self.state.last_job, self.head, self.plan)
+        return Hint(job_id, self.state.last_job, self.head, self.plan, self.errors)
 
 
 class Lookout:
@@ -103,10 +105,10 @@ class Lookout:
                 if listed is None:
                     listed = await store.files(connection, repository.id)
                     self._remember(repository.id, state, listed)
-            found, plan, settled = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
+            found, plan, unreadable, settled = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
             if settled:
                 await self._settle(repository.id, listed, settled)
-        errors = [f"{skip.path}: it cannot be read." for skip in found.skipped if skip.reason == "unreadable"]
+        errors = [f"{path}: it cannot be read." for path in unreadable]
         return Look(state, found.head, plan, errors, began, time.monotonic() - began)
 
     async def record_unchanged(self, repository: Repository, look: Look) -> UUID | None:
@@ -153,23 +155,25 @@ class Lookout:
 
 def _compare(
     path: str, limits: Limits, listed: dict[str, StoredFile]
-) -> tuple[Scan, Plan, list[tuple[str, int | None, Signature]]]:
-    """Return the scan, what is to do, and the signatures of files that have none and were found unchanged."""
+) -> tuple[Scan, Plan, list[str], list[tuple[str, int | None, Signature]]]:
+    """Return the scan, what is to do, what cannot be read, and the signatures of files found unchanged without one."""
     now = time.time_ns()
     found = scan(Path(path), limits)
     plan = make_plan(found, listed, now_ns=now, everything=False)
     same = _unchanged(path, limits, plan, listed)
+    closed = [name for name in same if listed[name].skipped == UNREADABLE]
     settled = [
         (todo.path, same[todo.path], todo.signature)
         for todo in plan.todo
-        if todo.signature.mtime_ns is not None and todo.path in same
+        # What cannot be read may become readable without a change of its own.
+        if todo.signature.mtime_ns is not None and todo.path in same and listed[todo.path].skipped != UNREADABLE
     ]
     todo = [one for one in plan.todo if one.path not in same]
     left_out = sum(blob is None for blob in same.values())
     compared = replace(
         plan, todo=todo, unchanged=plan.unchanged + len(same), total_skipped=plan.total_skipped + left_out
     )
-    return found, compared, settled
+    return found, compared, [*(skip.path for skip in found.skipped if skip.reason == UNREADABLE), *closed], settled
 
 
 def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int | None]:
@@ -182,7 +186,10 @@ def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFi
         for todo in plan.todo
         if (before := listed.get(todo.path)) is not None and before.signature.mtime_ns is None and not before.rebuild
     ]
-    if not 0 < len(racy) <= MAX_READ:
+    closed = [one for one in racy if one[1].skipped == UNREADABLE]
+    if len(racy) - len(closed) > MAX_READ:
+        racy = closed
+    if not racy:
         return {}
     root = open_root(Path(path))
     try:
@@ -194,8 +201,8 @@ def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFi
 def _is_still(root: int, name: str, before: StoredFile, max_bytes: int) -> bool:
     try:
         data = read_file(root, name, max_bytes)
-    except UnreadableFileError:
-        return False
+    except UnreadableFileError as error:
+        return error.reason == before.skipped == UNREADABLE
     if before.skipped is None:
         return sha256(data).digest() == before.hash
     decoded = decode(data, max_bytes=max_bytes)

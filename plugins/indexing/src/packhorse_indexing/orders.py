@@ -12,7 +12,7 @@ import os
 import select
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -38,6 +38,8 @@ class Hint:
     last_job: UUID | None
     head: Head | None
     plan: Plan
+    errors: list[str] = field(default_factory=list)
+    """What cannot be read, in sentences."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -45,6 +47,7 @@ class Hint:
             "job": str(self.job_id),
             "last": None if self.last_job is None else str(self.last_job),
             "head": None if self.head is None else [self.head.branch, self.head.revision],
+            "errors": self.errors,
             "plan": {
                 "gone": self.plan.gone,
                 "skipped": [list(row) for row in self.plan.skipped],
@@ -62,6 +65,7 @@ class Hint:
             job_id=UUID(data["job"]),
             last_job=None if data["last"] is None else UUID(data["last"]),
             head=None if data["head"] is None else Head(*data["head"]),
+            errors=data["errors"],
             plan=Plan(
                 gone=plan["gone"],
                 skipped=[

@@ -143,7 +143,7 @@ class Run:
         with self.stage("plan"):
             paths = [*paths_of(plan.todo), *(row.path for row in plan.skipped)]
             self._listed = listing.listed_paths(self.connection, job.repository_id, paths)
-        self.errors += [f"{row.path}: it cannot be read." for row in plan.skipped if row.skipped == "unreadable"]
+        self.errors += hint.errors
         return hint.head, plan
 
     def _scan(self) -> Scan:

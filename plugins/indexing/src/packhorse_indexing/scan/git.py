@@ -24,6 +24,7 @@ _MAX_PACKED_REFS = 64_000_000
 _CONFIG_SECONDS = 20.0
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]+(?<![./])")
+_CLOSED = re.compile(rb"^warning: could not open directory '(.+/)': Permission denied$", re.MULTILINE)
 _SAFE = (
     "core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false", "core.pager=cat",
     "core.sshCommand=false", "core.gitProxy=", "core.askPass=", "credential.helper=", "protocol.allow=never",
@@ -132,16 +133,19 @@ def _root_commit(repository: Repository, revision: str, seconds: float) -> str |
     return commit if is_revision(commit) else None
 
 
-def list_files(repository: Repository, folder: Path, seconds: float) -> list[bytes]:
-    """List what git tracks or would track beneath a folder: paths relative to it, without duplicates.
+def list_files(repository: Repository, folder: Path, seconds: float) -> tuple[list[bytes], list[bytes]]:
+    """List what git tracks or would track beneath a folder, and the folders that it could not open.
 
-    An embedded repository ends in `/`, a submodule is the path of its folder; deleted files and links are listed.
+    The paths are relative to the folder, without duplicates. An embedded repository ends in `/`, a submodule is the
+    path of its folder; deleted files and links are listed.
 
     Raises:
         GitUnavailableError: git is missing, fails or takes too long.
     """
-    output = run(repository, folder, ("ls-files", "-z", "--cached", "--others", "--exclude-standard"), seconds)
-    return list(dict.fromkeys(output.split(b"\0")[:-1]))
+    done = _run(repository, folder, ("ls-files", "-z", "--cached", "--others", "--exclude-standard"), seconds)
+    beneath = b"" if folder == repository.top else os.fsencode(folder.relative_to(repository.top)) + b"/"
+    closed = [path.removeprefix(beneath) for path in _CLOSED.findall(done.stderr) if path.startswith(beneath)]
+    return list(dict.fromkeys(done.stdout.split(b"\0")[:-1])), closed
 
 
 def list_ignored(repository: Repository, folder: Path, seconds: float) -> list[bytes]:
@@ -170,6 +174,12 @@ def run(
     Raises:
         GitUnavailableError: git is missing, fails or takes too long.
     """
+    return _run(repository, folder, arguments, seconds, given).stdout
+
+
+def _run(
+    repository: Repository, folder: Path, arguments: tuple[str, ...], seconds: float, given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     program = find_program()
     if program is None:
         raise GitUnavailableError("git is not installed")
@@ -181,7 +191,7 @@ def run(
     return _output(command, folder, seconds, given)
 
 
-def _output(command: list[str], folder: Path, seconds: float, given: bytes = b"") -> bytes:
+def _output(command: list[str], folder: Path, seconds: float, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
         done = subprocess.run(  # noqa: S603 - every argument is ours, checked or follows `--`
             command, cwd=folder, env=_environment(), input=given, capture_output=True, timeout=seconds, check=False,
@@ -194,7 +204,7 @@ def _output(command: list[str], folder: Path, seconds: float, given: bytes = b""
     if done.returncode != 0:
         message = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise GitUnavailableError(message[0][:300] if message else f"git ended with {done.returncode}")
-    return done.stdout
+    return done
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +221,7 @@ def _excludes_file() -> str:
     if program is not None:
         try:
             command = [program, "config", "--global", "--type=path", "--get", "core.excludesFile"]
-            found = os.fsdecode(_output(command, Path("/"), _CONFIG_SECONDS)).strip()
+            found = os.fsdecode(_output(command, Path("/"), _CONFIG_SECONDS).stdout).strip()
         except GitUnavailableError:
             found = ""
         if found:

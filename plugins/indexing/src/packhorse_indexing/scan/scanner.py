@@ -71,13 +71,15 @@ def _list(
     if repository is None:
         return walk(root_fd)
     try:
-        listed = git.list_files(repository, root, limits.git_seconds)
+        listed, closed = git.list_files(repository, root, limits.git_seconds)
         hidden = git.list_ignored(repository, root, limits.git_seconds) if ignored else []
     except git.GitUnavailableError:
         return walk(root_fd, base=_base(repository))
     if not listed and root != repository.top:
         return walk(root_fd)  # a folder that its own repository ignores was asked for all the same
-    return list(map(os.fsdecode, listed)), [Skip(shown(os.fsdecode(path)), "ignored") for path in hidden]
+    skipped = [Skip(shown(os.fsdecode(path)), "ignored") for path in hidden]
+    skipped += [Skip(shown(os.fsdecode(path)), "unreadable") for path in closed]
+    return list(map(os.fsdecode, listed)), skipped
 
 
 def _base(repository: git.Repository) -> list[GitIgnoreSpec]:
