@@ -18,6 +18,7 @@ from packhorse_indexing.scan import (
     read_file_and_stat,
     scan,
 )
+from packhorse_indexing.scan.folders import Folders
 from packhorse_indexing.scan.names import is_generated, is_secret
 from packhorse_indexing.scan.walk import walk
 
@@ -112,7 +113,7 @@ def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path, monkeypatch: 
             raise PermissionError(13, "no")
         return real(root_fd, path)
 
-    monkeypatch.setattr("packhorse_indexing.scan.walk.open_beneath", refuse)
+    monkeypatch.setattr("packhorse_indexing.scan.folders.open_beneath", refuse)
     found = scan(tmp_path)
     assert [entry.path for entry in found.files] == ["open.py"]
     assert found.skipped == [Skip("closed/", "unreadable")]
@@ -231,7 +232,7 @@ def test_a_walk_may_begin_below_its_root(tmp_path: Path) -> None:
         put(tmp_path, name)
     descriptor = open_root(tmp_path)
     try:
-        files, skipped = walk(descriptor, "below")
+        files, skipped = walk(Folders(descriptor), "below")
     finally:
         os.close(descriptor)
     assert sorted(files) == ["below/.gitignore", "below/a.py", "below/in/x.md"]

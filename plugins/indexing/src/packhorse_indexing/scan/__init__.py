@@ -6,7 +6,8 @@ Nothing that a repository holds is executed, no link is followed, and every file
 from __future__ import annotations
 
 from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file, read_file_and_stat
-from packhorse_indexing.scan.ignore import GIT, TOOLS, Rules
+from packhorse_indexing.scan.folders import GIT, TOOLS
+from packhorse_indexing.scan.ignore import Rules
 from packhorse_indexing.scan.model import FileEntry, Head, Limits, Scan, Skip
 from packhorse_indexing.scan.rule import Rule, ignoring_rule
 from packhorse_indexing.scan.scanner import head_of, identify, scan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
@@ -13,11 +14,9 @@ from packhorse_indexing.scan.beneath import UnreadableFileError, read_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    _Chain = tuple[tuple[int, GitIgnoreSpec], ...]
+    from packhorse_indexing.scan.folders import Folders
 
-GIT = (".gitignore",)
-TOOLS = (".mcpignore", ".cursorignore", ".rooignore", ".contextignore")
-"""Ignore files of this server and of other tools that give code to a model; their syntax is git's."""
+    _Chain = tuple[tuple[int, GitIgnoreSpec], ...]
 
 MAX_BYTES = 1_000_000
 """Of an ignore file; a larger one is none."""
@@ -26,22 +25,31 @@ MAX_BYTES = 1_000_000
 class Rules:
     """The rules of ignore files of certain names in a folder and everywhere beneath, read as they are needed."""
 
-    def __init__(self, root_fd: int, names: Sequence[str], top: str = "", base: Iterable[GitIgnoreSpec] = ()) -> None:
+    def __init__(
+        self,
+        root_fd: int,
+        names: Sequence[str],
+        top: str = "",
+        base: Iterable[GitIgnoreSpec] = (),
+        folders: Folders | None = None,
+    ) -> None:
         """Take the rules in files of `names` from the folder `top` of an open root on.
 
-        Paths are relative to `top`; `base` counts for less than any rule found there.
+        Paths are relative to `top`; `base` counts for less than any rule found there; `folders` knows which of the
+        files there are.
         """
         self._root_fd = root_fd
         self._top = top + "/" if top else ""
         self._names = names
         self._base = list(base)
+        self._read = folders
         self._folders: dict[str, bool] = {"": False}
         self._chains: dict[str, _Chain] = {}
 
     def ignores(self, path: str) -> bool:
         """Tell whether a file is ignored, itself or through a folder that it is in."""
         folder = path.rpartition("/")[0]
-        return self.ignores_folder(folder) or self._decide(path, folder)
+        return self.ignores_folder(folder) or self.ignores_in(folder, path)
 
     def ignores_folder(self, folder: str) -> bool:
         """Tell whether a folder (no slash at its end; the root is empty) is ignored with all beneath it."""
@@ -51,11 +59,12 @@ class Rules:
             unknown.append(folder)
             folder = folder.rpartition("/")[0]
         for inner in reversed(unknown):
-            known = known or self._decide(inner + "/", inner.rpartition("/")[0])
+            known = known or self.ignores_in(inner.rpartition("/")[0], inner + "/")
             self._folders[inner] = known
         return known
 
-    def _decide(self, path: str, folder: str) -> bool:
+    def ignores_in(self, folder: str, path: str) -> bool:
+        """Tell whether a path in a folder that is not ignored is; it ends in a slash when it is a folder."""
         for start, spec in self._chain(folder):
             decision = spec.check_file(path[start:]).include
             if decision is not None:
@@ -84,7 +93,13 @@ class Rules:
 
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
         prefix = folder + "/" if folder else ""
-        lines = [line for name in self._names for line in self._lines(self._top + prefix + name)]
+        names: Iterable[str] = self._names
+        if self._read is not None:
+            there = self._read.ignore_files(self._top + folder if folder else self._top[:-1])
+            if not there:
+                return None
+            names = [name for name in names if name in there]
+        lines = [line for name in names for line in self._lines(self._top + prefix + name)]
         return parse(lines) if lines else None
 
     def _lines(self, path: str) -> list[str]:
@@ -100,6 +115,9 @@ class Rules:
 
 def parse(lines: Iterable[str]) -> GitIgnoreSpec:
     """Parse rules; a line that is no pattern is left out, as git does."""
+    lines = list(lines)
+    with suppress(ValueError):
+        return GitIgnoreSpec.from_lines(lines)
     valid: list[str] = []
     for line in lines:
         try:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from packhorse_indexing.decode import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packhorse_indexing.scan.git import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +21,7 @@ class Limits:
     git_seconds: float = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """A file to index: its path relative to the root, `/`-separated, and its stat signature."""
 
     path: str
@@ -51,9 +56,12 @@ class Scan:
     """The files of a folder, those left out, and its place in a git history.
 
     `family` is the same for the worktrees and clones of one history: `git:<root commit>`, or `folder:<path>`.
+    `folders` are those that are not ignored, the root being empty, each with the ignore files in it and `.git`.
     """
 
     files: list[FileEntry] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     head: Head | None = None
     family: str = ""
+    repository: Repository | None = None
+    folders: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pathspec import GitIgnoreSpec
 
 from packhorse_indexing.scan import git
-from packhorse_indexing.scan.ignore import GIT, MAX_BYTES, TOOLS
+from packhorse_indexing.scan.folders import GIT, TOOLS
+from packhorse_indexing.scan.ignore import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from packhorse_indexing.scan import git, names
 from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file
-from packhorse_indexing.scan.ignore import TOOLS, Rules, parse
+from packhorse_indexing.scan.folders import GIT, TOOLS, Folders
+from packhorse_indexing.scan.ignore import Rules, parse
 from packhorse_indexing.scan.model import FileEntry, Limits, Scan, Skip
 from packhorse_indexing.scan.walk import shown, walk
 
@@ -35,11 +36,14 @@ def scan(root: Path, limits: Limits | None = None, *, ignored: bool = False) -> 
     repository = git.find(root)
     head = git.head(repository) if repository else None
     root_fd = open_root(root)
+    folders = Folders(root_fd)
     try:
-        found, skipped = _list(root_fd, root, repository, limits, ignored)
-        sieve = _Sieve(root_fd, limits)
+        found, skipped, by_git = _list(folders, root, repository, limits, ignored)
+        sieve = _Sieve(folders, limits)
         for path in found:
             sieve.add(path)
+        if repository and by_git:
+            _complete(folders, root, repository, found)
     finally:
         os.close(root_fd)
     identity = (
@@ -47,7 +51,8 @@ def scan(root: Path, limits: Limits | None = None, *, ignored: bool = False) -> 
         if repository and head
         else f"folder:{shown(str(root))}"
     )
-    return Scan(sieve.files, sorted(skipped + sieve.skipped, key=lambda skip: skip.path), head, identity)
+    left_out = sorted(skipped + sieve.skipped, key=lambda skip: skip.path)
+    return Scan(sieve.files, left_out, head, identity, repository, folders.noted)
 
 
 def head_of(root: Path) -> Head | None:
@@ -66,20 +71,40 @@ def identify(root: Path, limits: Limits | None = None) -> str:
 
 
 def _list(
-    root_fd: int, root: Path, repository: git.Repository | None, limits: Limits, ignored: bool
-) -> tuple[list[str], list[Skip]]:
+    folders: Folders, root: Path, repository: git.Repository | None, limits: Limits, ignored: bool
+) -> tuple[list[str], list[Skip], bool]:
+    """Return the paths, what is left out, and whether it was git that listed them."""
     if repository is None:
-        return walk(root_fd)
+        return *walk(folders), False
     try:
         listed, closed = git.list_files(repository, root, limits.git_seconds)
         hidden = git.list_ignored(repository, root, limits.git_seconds) if ignored else []
     except git.GitUnavailableError:
-        return walk(root_fd, base=_base(repository))
+        return *walk(folders, base=_base(repository)), False
     if not listed and root != repository.top:
-        return walk(root_fd)  # a folder that its own repository ignores was asked for all the same
+        # A folder that its own repository ignores was asked for all the same.
+        return *walk(folders), False
     skipped = [Skip(shown(os.fsdecode(path)), "ignored") for path in hidden]
     skipped += [Skip(shown(os.fsdecode(path)), "unreadable") for path in closed]
-    return list(map(os.fsdecode, listed)), skipped
+    return list(map(os.fsdecode, listed)), skipped, True
+
+
+def _complete(folders: Folders, root: Path, repository: git.Repository, found: list[str]) -> None:
+    """Note the folders that git goes through, which it does not list."""
+    above = os.path.relpath(root, repository.top)
+    if above == os.curdir:
+        rules = Rules(folders.root_fd, GIT, base=_base(repository), folders=folders)
+        folders.complete(found, rules.ignores_folder)
+        return
+    try:
+        top_fd = open_root(repository.top)
+    except OSError:
+        return
+    try:
+        outer = Rules(top_fd, GIT, base=_base(repository))
+        folders.complete(found, lambda folder: outer.ignores_folder(f"{above}/{folder}"))
+    finally:
+        os.close(top_fd)
 
 
 def _base(repository: git.Repository) -> list[GitIgnoreSpec]:
@@ -90,10 +115,11 @@ def _base(repository: git.Repository) -> list[GitIgnoreSpec]:
 class _Sieve:
     """Sorts paths into files to index and files left out."""
 
-    def __init__(self, root_fd: int, limits: Limits) -> None:
-        self._root_fd = root_fd
+    def __init__(self, folders: Folders, limits: Limits) -> None:
+        self._root_fd = folders.root_fd
+        self._folders = folders
         self._limits = limits
-        self._rules = Rules(root_fd, TOOLS)
+        self._rules = Rules(folders.root_fd, TOOLS, folders=folders)
         self.files: list[FileEntry] = []
         self.skipped: list[Skip] = []
 
@@ -122,8 +148,9 @@ class _Sieve:
         A folder that has taken the place of a tracked file is no repository, and git lists what is in it.
         """
         if not _exists(self._root_fd, f"{folder}/.git"):
+            self._folders.ignore_files(folder)
             return
-        files, skipped = walk(self._root_fd, folder)
+        files, skipped = walk(self._folders, folder)
         self.skipped += skipped
         for path in files:
             self.add(path)
@@ -134,17 +161,15 @@ class _Sieve:
     def _reason(self, path: str, status: os.stat_result) -> str | None:
         if not path.isascii() and _is_not_utf8(path):
             return "encoding"
-        if stat.S_ISLNK(status.st_mode):
-            return "symlink"
         if not stat.S_ISREG(status.st_mode):
-            return "special file"
-        tests = (
-            ("ignored", self._rules.ignores),
-            ("secret", self._is_secret),
-            ("generated", names.is_generated),
-        )
-        reason = next((reason for reason, test in tests if test(path)), None)
-        return reason or ("too large" if status.st_size > self._limits.max_bytes else None)
+            return "symlink" if stat.S_ISLNK(status.st_mode) else "special file"
+        if self._rules.ignores(path):
+            return "ignored"
+        if self._is_secret(path):
+            return "secret"
+        if names.is_generated(path):
+            return "generated"
+        return "too large" if status.st_size > self._limits.max_bytes else None
 
     def _is_secret(self, path: str) -> bool:
         if path.rpartition("/")[2].lower() not in names.MAY_HOLD_TOKENS:
