@@ -12,9 +12,11 @@ import pytest
 
 from fix_index import Repository, RunningIndex, contents
 from packhorse_indexing.models import Freshness
+from packhorse_indexing.scan import Limits, Scan, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from packhorse_indexing.models import Repository as Indexed
 
@@ -153,11 +155,11 @@ async def test_a_folder_that_takes_long_to_look_at_is_not_waited_for_again(
     repository = await indexed(indexing, project)
     look = indexing.index.refresher._lookout.look
 
-    async def slow(repository: Indexed) -> Any:
+    async def slow(repository: Indexed, **options: bool) -> Any:
         began = time.monotonic()
-        found = await look(repository)
+        found = await look(repository, **options)
         await asyncio.sleep(0.3)
-        return replace(found, seconds=time.monotonic() - began)
+        return replace(found, seconds=time.monotonic() - began, may_glance=False)
 
     monkeypatch.setattr(indexing.index.refresher._lookout, "look", slow)
     assert (await indexing.index.refresh(repository, PATIENT)) == Freshness()
@@ -168,6 +170,72 @@ async def test_a_folder_that_takes_long_to_look_at_is_not_waited_for_again(
     assert freshness.note is not None
     assert "still being compared" in freshness.note
     assert (await indexing.index.refresh(repository, PATIENT)) == Freshness()
+
+
+async def scans(indexing: RunningIndex, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Note the folders that are scanned from now on in this process, in a list that grows."""
+    scanned: list[Path] = []
+
+    def noted(path: Path, limits: Limits) -> Scan:
+        scanned.append(path)
+        return scan(path, limits)
+
+    monkeypatch.setattr("packhorse_indexing.lookout.scan", noted)
+    return scanned
+
+
+async def test_a_glance_stands_in_for_a_look(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = await indexed(indexing, project)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    scanned = await scans(indexing, monkeypatch)
+    for _ in range(3):
+        indexing.index.refresher.disturb(repository.id)
+        assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    assert not scanned
+    project.write("src/new.py", "def new():\n    return 1\n")
+    indexing.index.refresher.disturb(repository.id)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness(updated=True)
+    assert scanned
+
+
+async def test_a_glance_is_not_taken_for_the_list_of_another_job(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has indexed in between, and the folder is again what it was before."""
+    repository = await indexed(indexing, project)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    await indexing.query(
+        "UPDATE indexing.job SET id = gen_random_uuid() WHERE repository_id = %s AND finished_at IS NOT NULL",
+        repository.id,
+    )
+    await indexing.query(
+        """
+        DELETE FROM indexing.listing l USING indexing.path p
+        WHERE p.pool_id = l.pool_id AND p.id = l.path_id AND p.path = 'src/file_0.py'
+        """
+    )
+    indexing.index.refresher.disturb(repository.id)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness(updated=True)
+    assert "src/file_0.py" in await paths(indexing, repository)
+
+
+async def test_a_look_is_made_again_whatever_glances_say(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = await indexed(indexing, project)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    monkeypatch.setattr("packhorse_indexing.lookout.is_unchanged", lambda *_: True)
+    project.write("src/new.py", "def new():\n    return 1\n")
+    indexing.index.refresher.disturb(repository.id)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    monkeypatch.setattr("packhorse_indexing.refresh.FULL_LOOK", 0.0)
+    indexing.index.refresher.disturb(repository.id)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()  # beside it, the look has begun
+    async with asyncio.timeout(PATIENT):
+        while "src/new.py" not in await paths(indexing, repository):
+            await asyncio.sleep(0.05)
 
 
 async def test_after_a_branch_switch_the_answer_is_right_or_says_that_it_is_not_yet(

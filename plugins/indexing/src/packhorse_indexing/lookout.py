@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packhorse_indexing.decode import Skipped, decode
+from packhorse_indexing.glance import is_unchanged
 from packhorse_indexing.orders import Hint
-from packhorse_indexing.plan import Plan, make_plan
-from packhorse_indexing.scan import Limits, Scan, UnreadableFileError, open_root, read_file, scan
+from packhorse_indexing.plan import RACY_NS, Plan, make_plan
+from packhorse_indexing.scan import Limits, Scan, UnreadableFileError, open_root, read_file, scan, take_footprint
 from packhorse_indexing.store import freshness as store
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
-    from packhorse_indexing.scan import Head
+    from packhorse_indexing.scan import Footprint, Head
     from packhorse_indexing.store.freshness import State
     from packhorse_indexing.store.listing import Signature, StoredFile
 
@@ -42,7 +43,8 @@ _LOOKS_AT_ONCE = 2
 class Look:
     """A folder compared with its list. `state` was read before the list, and the list before the folder.
 
-    `began` is the monotonic clock's time of its beginning, `seconds` its duration.
+    `began` is the monotonic clock's time of its beginning, `seconds` its duration. `compared` is the beginning of the
+    look that this one found still to hold, if it was a glance; `may_glance` says that the next may be one.
     """
 
     state: State
@@ -51,6 +53,8 @@ class Look:
     errors: list[str]
     began: float
     seconds: float
+    compared: float
+    may_glance: bool
 
     @property
     def changes(self) -> int:
@@ -80,17 +84,28 @@ class Look:
         return Hint(job_id, self.state.last_job, self.head, self.plan, self.errors)
 
 
+@dataclass(slots=True)
+class _Known:
+    """A list as the job `last_job` left it, and the last look if a glance may tell whether it still holds."""
+
+    last_job: UUID | None
+    listed: dict[str, StoredFile]
+    proven: tuple[Look, Footprint] | None = None
+
+
 class Lookout:
     """Looks at folders, two at a time, and remembers the lists of those that it looked at last."""
 
     def __init__(self, database: Database, max_file_bytes: int) -> None:
         self._database = database
         self._limits = Limits(max_bytes=max_file_bytes)
-        self._lists: OrderedDict[UUID, tuple[UUID | None, dict[str, StoredFile]]] = OrderedDict()
+        self._lists: OrderedDict[UUID, _Known] = OrderedDict()
         self._slots = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
-    async def look(self, repository: Repository) -> Look | None:
+    async def look(self, repository: Repository, *, glance: bool = False) -> Look | None:
         """Compare a repository's folder with its list; None when it was removed from the index.
+
+        With `glance`, it is enough that the folder is as it was when it was last found to need nothing.
 
         Raises:
             OSError: the folder cannot be read.
@@ -101,15 +116,24 @@ class Lookout:
                 state = await store.state(connection, repository.id)
                 if state is None:
                     return None
-                listed = self._remembered(repository.id, state)
-                if listed is None:
-                    listed = await store.files(connection, repository.id)
-                    self._remember(repository.id, state, listed)
-            found, plan, unreadable, settled = await asyncio.to_thread(_compare, repository.path, self._limits, listed)
+                known = self._remembered(repository.id, state)
+                if known is None:
+                    known = _Known(state.last_job, await store.files(connection, repository.id))
+                    self._remember(repository.id, state, known)
+            if glance and known.proven is not None:
+                before, footprint = known.proven
+                if await asyncio.to_thread(is_unchanged, footprint, known.listed):
+                    return replace(before, state=state, began=began, seconds=time.monotonic() - began)
+            found, plan, unreadable, settled, left = await asyncio.to_thread(
+                _compare, repository.path, self._limits, known.listed
+            )
             if settled:
-                await self._settle(repository.id, listed, settled)
+                await self._settle(repository.id, known.listed, settled)
         errors = [f"{path}: it cannot be read." for path in unreadable]
-        return Look(state, found.head, plan, errors, began, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        look = Look(state, found.head, plan, errors, began, seconds, began, left is not None)
+        known.proven = None if left is None else (look, left)
+        return look
 
     async def record_unchanged(self, repository: Repository, look: Look) -> UUID | None:
         """Record that a look found nothing to do, as a job that is done; None when that no longer holds."""
@@ -125,8 +149,8 @@ class Lookout:
                 seconds=look.seconds,
             )
         known = self._lists.get(repository.id)
-        if job_id is not None and known is not None and known[0] == look.state.last_job:
-            self._lists[repository.id] = (job_id, known[1])
+        if job_id is not None and known is not None and known.last_job == look.state.last_job:
+            known.last_job = job_id
         return job_id
 
     async def _settle(
@@ -137,26 +161,29 @@ class Lookout:
         for path, _, signature in settled:
             listed[path] = listed[path]._replace(signature=signature, hash=None)
 
-    def _remembered(self, repository_id: UUID, state: State) -> dict[str, StoredFile] | None:
+    def _remembered(self, repository_id: UUID, state: State) -> _Known | None:
         known = self._lists.get(repository_id)
-        if known is None or known[0] != state.last_job or state.busy or state.rebuilding:
+        if known is None or known.last_job != state.last_job or state.busy or state.rebuilding:
             return None
         self._lists.move_to_end(repository_id)
-        return known[1]
+        return known
 
-    def _remember(self, repository_id: UUID, state: State, listed: dict[str, StoredFile]) -> None:
+    def _remember(self, repository_id: UUID, state: State, known: _Known) -> None:
         if state.busy or state.rebuilding:
             self._lists.pop(repository_id, None)
             return
-        self._lists[repository_id] = (state.last_job, listed)
+        self._lists[repository_id] = known
         while len(self._lists) > _KEPT_LISTS:
             self._lists.popitem(last=False)
 
 
 def _compare(
     path: str, limits: Limits, listed: dict[str, StoredFile]
-) -> tuple[Scan, Plan, list[str], list[tuple[str, int | None, Signature]]]:
-    """Return the scan, what is to do, what cannot be read, and the signatures of files found unchanged without one."""
+) -> tuple[Scan, Plan, list[str], list[tuple[str, int | None, Signature]], Footprint | None]:
+    """Return the scan, what is to do, what cannot be read, and the signatures of files found unchanged without one.
+
+    Last the footprint, when there is nothing to do and no file may yet change and look the same.
+    """
     now = time.time_ns()
     found = scan(Path(path), limits)
     plan = make_plan(found, listed, now_ns=now, everything=False)
@@ -173,7 +200,18 @@ def _compare(
     compared = replace(
         plan, todo=todo, unchanged=plan.unchanged + len(same), total_skipped=plan.total_skipped + left_out
     )
-    return found, compared, [*(skip.path for skip in found.skipped if skip.reason == UNREADABLE), *closed], settled
+    is_settled = not (todo or plan.gone or plan.skipped) and len(settled) == len(same)
+    unreadable = [*(skip.path for skip in found.skipped if skip.reason == UNREADABLE), *closed]
+    return found, compared, unreadable, settled, _footprint(path, found, now - RACY_NS) if is_settled else None
+
+
+def _footprint(path: str, found: Scan, settled_ns: int) -> Footprint | None:
+    root = Path(os.path.realpath(path))
+    root_fd = open_root(root)
+    try:
+        return take_footprint(root_fd, root, found, settled_ns)
+    finally:
+        os.close(root_fd)
 
 
 def _unchanged(path: str, limits: Limits, plan: Plan, listed: dict[str, StoredFile]) -> dict[str, int | None]:

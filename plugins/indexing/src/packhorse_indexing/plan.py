@@ -21,7 +21,9 @@ MAX_PATH = 2000
 """Bytes of a path: it is a key, and an entry of a B-tree holds 2,700."""
 
 CUT = "…"
-_INODES = (1 << 63) - 1
+INODES = (1 << 63) - 1
+"""What of an inode's number a signature holds: `bigint` is signed."""
+
 UNKNOWN = Signature(None, None, None, None)
 
 
@@ -86,7 +88,7 @@ def signature_of(entry: FileEntry, now_ns: int) -> Signature:
     """Return a scanned file's signature, or the empty one when it was modified too shortly before the scan."""
     if entry.mtime_ns > now_ns - RACY_NS or entry.ctime_ns > now_ns - RACY_NS:
         return UNKNOWN
-    return Signature(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode & _INODES)
+    return Signature(entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode & INODES)
 
 
 def path_row(path_id: int, path: str) -> PathRow:

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from packhorse_indexing.models import Repository
     from packhorse_indexing.scan import Head
 
-REST = 5.0
-"""A folder is not looked at again for so many times as long as the last look took …"""
+REST = 20.0
+"""A folder is not looked at again for so many times as long as the last look took, which is 5 % of a core …"""
 
 LONGEST_REST, WATCHED_REST = 1.5, 30.0
 """… and no longer than this, in seconds; the second when a watcher tells of changes."""
+
+FULL_LOOK = 30.0
+"""Seconds for which glances stand in for a look: what git sees of a folder need not be all that we see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Refresher:
         self._fresh: dict[UUID, _Verdict] = {}
         self._took: dict[UUID, float] = {}
         self._running: dict[UUID, asyncio.Task[Freshness]] = {}
+        self._full: dict[UUID, asyncio.Task[Freshness]] = {}
         self._interim: dict[UUID, Freshness] = {}
         self.watched: set[UUID] = set()
         """The repositories whose changes are told to `disturb`."""
@@ -87,7 +91,7 @@ class Refresher:
 
     async def close(self) -> None:
         """Stop following; jobs go on."""
-        tasks = list(self._running.values())
+        tasks = [*self._running.values(), *self._full.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -104,9 +108,9 @@ class Refresher:
         except TimeoutError:
             return False
 
-    async def _update(self, repository: Repository) -> Freshness:
+    async def _update(self, repository: Repository, *, glance: bool = True) -> Freshness:
         try:
-            return await self._compare(repository)
+            return await self._compare(repository, glance=glance)
         except OSError as error:
             return Freshness(
                 changes=None,
@@ -122,17 +126,23 @@ class Refresher:
         finally:
             self._interim.pop(repository.id, None)
 
-    async def _compare(self, repository: Repository) -> Freshness:
-        look = await self._lookout.look(repository)
+    async def _compare(self, repository: Repository, *, glance: bool) -> Freshness:
+        look = await self._lookout.look(repository, glance=glance)
         if look is not None:
-            self._took[repository.id] = look.seconds
+            is_glance = look.began > look.compared
+            self._took[repository.id] = look.seconds if is_glance or not look.may_glance else 0.0
         if look is None or look.state.busy:
             return Freshness(changes=None)  # gone, or at work, which whoever asks sees without us
         if look.changes or not look.plan.unchanged:
+            self._fresh.pop(repository.id, None)
             return await self._index(repository, look)
         if look.moved:
             await self._lookout.record_unchanged(repository, look)
         self._fresh[repository.id] = _Verdict(look.began, look.seconds, look.head)
+        if look.began - look.compared > FULL_LOOK and repository.id not in self._full:
+            task = asyncio.create_task(self._update(repository, glance=False), name=f"indexing: look {repository.path}")
+            self._full[repository.id] = task
+            task.add_done_callback(lambda _: self._full.pop(repository.id, None))
         return Freshness()
 
     async def _index(self, repository: Repository, look: Look) -> Freshness:

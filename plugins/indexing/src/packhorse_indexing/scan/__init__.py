@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from packhorse_indexing.scan.beneath import UnreadableFileError, open_root, read_file, read_file_and_stat
 from packhorse_indexing.scan.folders import GIT, TOOLS
+from packhorse_indexing.scan.footprint import Footprint
+from packhorse_indexing.scan.footprint import take as take_footprint
 from packhorse_indexing.scan.ignore import Rules
 from packhorse_indexing.scan.model import FileEntry, Head, Limits, Scan, Skip
 from packhorse_indexing.scan.rule import Rule, ignoring_rule
@@ -16,6 +18,7 @@ __all__ = [
     "GIT",
     "TOOLS",
     "FileEntry",
+    "Footprint",
     "Head",
     "Limits",
     "Rule",
@@ -30,4 +33,5 @@ __all__ = [
     "read_file",
     "read_file_and_stat",
     "scan",
+    "take_footprint",
 ]

@@ -16,8 +16,12 @@ import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packhorse_indexing.scan.model import Head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SMALL = 4096
 _MAX_PACKED_REFS = 64_000_000
@@ -250,6 +254,17 @@ def _environment() -> dict[str, str]:
 def excludes(repository: Repository) -> list[Path]:
     """Return the files of rules that count for less than any `.gitignore`, the stronger first."""
     return [repository.common_dir / "info" / "exclude", Path(_excludes_file())]
+
+
+def decisive_files(repository: Repository, folder: Path) -> Iterator[Path]:
+    """Return the files outside of a folder in its work tree that decide what is listed in it, if they exist."""
+    yield repository.git_dir / "index"
+    yield repository.git_dir / "config.worktree"
+    yield repository.common_dir / "config"
+    yield from excludes(repository)
+    while folder != repository.top:
+        folder = folder.parent
+        yield folder / ".gitignore"
 
 
 def _read_small(path: Path) -> str | None:
