@@ -114,3 +114,14 @@ async def test_a_hung_thread_is_waited_for_a_few_times_only(search):
         released.set()
     assert sorted(order(answer)) == list(TWINS)
     assert len(calls) == 5
+
+
+async def test_a_plugin_that_only_awaits_needs_no_thread_and_goes_on_when_there_is_none_left(search, monkeypatch):
+    monkeypatch.setattr("packhorse.asking.THREADS", 0)
+
+    async def lifts_gamma(places: list[Any]) -> dict[Any, float]:
+        return {place: 1.0 for place in places if place.file_path == "gamma.py"}
+
+    answer = await search(lifts_gamma)
+    assert order(answer)[0] == "gamma.py"
+    assert "plugin opinion" in answer.results[0].explain

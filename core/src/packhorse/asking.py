@@ -41,27 +41,36 @@ class Asking:
         found = await asyncio.gather(
             *(
                 self.attempt(
-                    plugin, hook, seconds, functools.partial(self._host.call_plugin, plugin, hook, **arguments)
+                    plugin,
+                    hook,
+                    seconds,
+                    functools.partial(self._host.call_plugin, plugin, hook, **arguments),
+                    in_thread=not self._host.only_awaits(plugin, hook),
                 )
                 for plugin in asked
             )
         )
         return [(plugin, answer) for plugin, answers in zip(asked, found, strict=True) for answer in answers]
 
-    async def attempt(self, plugin: str, what: str, seconds: float, question: Callable[[], list[Any]]) -> list[Any]:
+    async def attempt(
+        self, plugin: str, what: str, seconds: float, question: Callable[[], list[Any]], *, in_thread: bool = True
+    ) -> list[Any]:
         """Return what a plugin answers, or nothing when it fails, is late, or was so too often of late.
 
         Args:
             plugin: whose code it is.
             what: the hook, or what else is asked, for the log.
             seconds: that it may take.
-            question: runs in a thread of the plugin's; what it returns that can be awaited is awaited here.
+            question: what it returns that can be awaited is awaited here.
+            in_thread: whether the question runs in a thread of the plugin's, as whatever may block must.
         """
         circuit = self._circuits.setdefault((plugin, what), Circuit())
         if circuit.wait():
             return []
         try:
-            answers = await bounded(self._answers(plugin, question), seconds, f"packhorse-hook-{plugin}-{what}")
+            answers = await bounded(
+                self._answers(plugin, question, in_thread), seconds, f"packhorse-hook-{plugin}-{what}"
+            )
         except asyncio.CancelledError:
             circuit.gave_up()
             raise
@@ -74,10 +83,12 @@ class Asking:
         circuit.succeeded()
         return answers
 
-    async def _answers(self, plugin: str, question: Callable[[], list[Any]]) -> list[Any]:
-        threads = self._threads.setdefault(plugin, PluginThreads(plugin, THREADS))
+    async def _answers(self, plugin: str, question: Callable[[], list[Any]], in_thread: bool) -> list[Any]:
         try:
-            answers = await threads.run(question)
+            if in_thread:
+                answers = await self._threads.setdefault(plugin, PluginThreads(plugin, THREADS)).run(question)
+            else:
+                answers = question()
             return [await one if inspect.isawaitable(one) else one for one in answers]
         except (asyncio.CancelledError, GeneratorExit, PluginCrash):
             raise

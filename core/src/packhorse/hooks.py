@@ -140,6 +140,11 @@ class Hooks:
         """Tell whether an admitted plugin implements a hook."""
         return bool(self._caller(hook, self._admitted[plugin]).get_hookimpls())
 
+    def only_awaits(self, plugin: str, hook: str) -> bool:
+        """Tell whether a call of a plugin's hook runs nothing of it until its results are awaited."""
+        found = self._caller(hook, self._admitted[plugin]).get_hookimpls()
+        return all(inspect.iscoroutinefunction(implementation.function) for implementation in found)
+
     def call(self, plugin: str, hook: str, arguments: dict[str, Any]) -> list[Any]:
         """Call one plugin's implementations of a hook and return their results that are not None.
 

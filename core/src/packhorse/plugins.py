@@ -331,6 +331,10 @@ class PluginHost:
         """Tell whether a plugin that takes part implements a hook."""
         return self._hooks.implemented_by(plugin, hook)
 
+    def only_awaits(self, plugin: str, hook: str) -> bool:
+        """Tell whether a call of a plugin's hook runs nothing of it until its results are awaited."""
+        return self._hooks.only_awaits(plugin, hook)
+
     def call_hook(self, name: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook of every plugin and return (plugin, result) pairs; one that raises is logged and passed over."""
         results = []
