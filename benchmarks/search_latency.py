@@ -97,9 +97,12 @@ def watch_all(stages: Stages) -> None:
 
 
 STATEMENTS = (
-    "corpus", "postings", "visible_chunks", "nearest_chunks", "cosines", "chunks_by_path", "chunks_by_definition",
-    "definitions", "chunks", "contents", "path_frequencies",
-)  # fmt: skip
+    "keyed",
+    "visible_chunks",
+    "nearest_chunks",
+    "describe",
+    "contents",
+)
 
 
 def annotated(folder: Path | None) -> list[str]:
@@ -164,6 +167,7 @@ async def run(options: argparse.Namespace) -> None:
     host = PluginHost(load_settings())
     host.load()
     gc.freeze()  # as `packhorse serve` does
+    gc.set_threshold(10_000, 20, 20)
     async with host.running():
         index, search = host.services.find(Index), host.services.find(Search)
         assert index is not None, [str(record) for record in host.records]
@@ -201,7 +205,6 @@ async def recall(index: Index, database: Database, repository: Repository, queri
     for query in queries:
         vector = await index.embed_query(query)
         async with reading(database) as connection, connection.pipeline():
-            await store.scan_index(connection, wanted)
             near = list(await store.nearest_chunks(connection, area, vector, wanted, exact=False))
             exact = list(await store.nearest_chunks(connection, area, vector, wanted, exact=True))
         for first in (10, DEFAULT.candidates):

@@ -140,7 +140,8 @@ def _copy_vectors(connection: Connection[Any], pool: int, chunks: int, by: int, 
     ids = np.array([(chunk + by_chunk, blob + by) for chunk, blob, _ in rows], dtype=np.int32)
     statement = "COPY indexing.embedding (pool_id, chunk_id, blob_id, vector) FROM STDIN (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(statement) as copying:
-        copying.write(embedding_rows(pool, ids[:, 0], ids[:, 1], vectors))
+        for part in embedding_rows(pool, ids[:, 0], ids[:, 1], vectors):
+            copying.write(part)
 
 
 def _copy_postings(connection: Connection[Any], pool: int, segments: int, by_chunk: int, copy: int) -> None:

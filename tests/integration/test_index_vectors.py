@@ -12,8 +12,8 @@ from pgvector import HalfVector
 
 from packhorse_indexing.service import Index
 from packhorse_indexing.store import vectors
-from packhorse_search import filters, store
-from packhorse_search.area import Area, for_pool
+from packhorse_search import description, filters, store
+from packhorse_search.area import Area, for_pool, narrowed
 from packhorse_search.query import parse
 from packhorse_search.retrieve import retrieve
 from packhorse_search.service import Request, Search
@@ -80,13 +80,13 @@ async def found(host: PluginHost, repository: UUID, pool: int, *, limit: int, di
     area = Area(pool, (repository,), filters.parse(directory=directory))
     async with host.database.connection() as connection:
         await connection.execute("SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_sort']) name")
-        plan = await connection.execute(
-            b"EXPLAIN " + for_pool(store.NEAREST, pool, len(vector)), {"vector": HalfVector(vector), "limit": 9}
-        )
+        statement = for_pool(store.NEAREST, pool, len(vector))
+        parameters = {"vector": HalfVector(vector), "limit": 9, "ef_search": "100"}
+        plan = await connection.execute(b"EXPLAIN " + statement, parameters)
         assert f"embedding_{pool}_hnsw" in str(await plan.fetchall())
         few = replace(DEFAULT, candidates=limit, path_candidates=1)
         retrieved = await retrieve(connection, asked, area, vector, few)
-    names = {row.chunk_id: row.path for row in retrieved.rows}
+    names = {row.chunk_id: row.file.path for row in retrieved.rows}
     return [names[chunk] for chunk in retrieved.cosines]
 
 
@@ -156,3 +156,39 @@ async def test_what_one_of_a_pools_repositories_lists_is_found_among_the_others(
     result = await index.index(str(second))
     answer = await search.search(Request("mix a colour of paint", repository=str(result.repository_id)))
     assert [found.file_path for found in answer.results] == ["needles/note.py"]
+
+
+async def test_the_commonest_words_are_left_out_of_a_search_of_everything_alone(
+    host: PluginHost, make_repository: Any
+) -> None:
+    """All but the two rarest, and only beyond what may be scored; in a folder every word counts."""
+    pool, result = await haystack(host, make_repository)
+    terms = {"colour_3": 1.0, "paint": 1.0, "retry": 1.0, "request": 1.0}
+
+    async def read(postings: int, directory: str = "") -> set[str]:
+        area = Area(pool, (result.repository_id,), filters.parse(directory=directory))
+        async with host.database.connection() as connection:
+            area = await narrowed(connection, area)
+            row = await store.keyed(connection, area, terms, (), 1, 1, postings)
+        return set(row.postings.lexemes)
+
+    assert await read(100) == {"colour_3", "paint"}
+    assert await read(0) == {"colour_3", "paint"}
+    assert await read(1000) == set(terms)
+    assert await read(100, "needles") == set(terms)
+
+
+async def test_what_candidates_are_is_looked_up_by_key_in_the_order_that_is_written(
+    host: PluginHost, make_repository: Any
+) -> None:
+    """Left to its estimates PostgreSQL joins the whole pool now and then, and keeps that to look through it."""
+    pool, result = await haystack(host, make_repository)
+    area = Area(pool, (result.repository_id,), filters.parse())
+    parameters = area.file_parameters() | {"chunks": "{1,2,3}", "vector": None, "unmeasured": "{}", "read": "{}"}
+    async with host.database.connection() as connection:
+        await store.by_key(connection)
+        cursor = await connection.execute(b"EXPLAIN " + for_pool(description.DESCRIBE, pool), parameters)
+        plan = "\n".join([line for (line,) in await cursor.fetchall()])
+    assert "Function Scan on unnest wanted" in plan
+    for never in ("Materialize", "Hash Join", "Merge Join", "Seq Scan on"):
+        assert never not in plan

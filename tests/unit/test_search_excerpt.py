@@ -161,3 +161,9 @@ def test_fields_that_say_nothing_are_left_out_but_for_those_of_the_contract():
     [plain] = answer(result()).structured()["results"]
     assert plain.keys() == result().model_dump().keys() - {"chunk_lines", "tasks", "explain"}
     assert set(OUTPUT_SCHEMA["properties"]) <= set(SearchAnswer.model_fields)
+
+
+def test_of_one_line_the_first_of_those_with_most_of_the_query_is_shown():
+    cut = excerpt("one\nopen pool\nopen the pool\n", 7, {"open", "pool"}, lines=1, allowance=85)
+    assert cut == ("open pool", 8, 8, True)
+    assert excerpt("\n only \n", 7, {"open"}, lines=1, allowance=85) == (" only ", 8, 8, False)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -37,7 +38,7 @@ class Area:
         """The parameters of the visibility condition."""
         return {
             "repositories": list(self.repository_ids),
-            "blobs": None if self.blobs is None else list(self.blobs),
+            "blobs": None if self.blobs is None else array(self.blobs),
             "kinds": list(self.filter.kinds) or None,
         }
 
@@ -56,7 +57,8 @@ class Area:
 
 
 _FILES = """
-SELECT f.blob_id, b.chunks, f.path, b.language
+SELECT coalesce(array_agg(f.blob_id), '{}'), coalesce(array_agg(b.chunks), '{}'), coalesce(array_agg(f.path), '{}'),
+       coalesce(array_agg(b.language), '{}')
 FROM indexing.file f
 JOIN indexing.blob b ON b.pool_id = f.pool_id AND b.id = f.blob_id
 WHERE f.pool_id = {pool} AND f.repository_id = ANY(%(repositories)s)
@@ -73,17 +75,27 @@ async def narrowed(connection: AsyncConnection[Any], area: Area, *, listed: bool
     """Return the area with the blobs of the files that its filter passes; with `listed` even when it passes all."""
     if not (area.filter.selects_files or listed):
         return area
-    statement = for_pool(_FILES, area.pool_id)
-    cursor = await connection.execute(statement, area.file_parameters(), binary=True, prepare=False)
-    sizes = {blob: chunks for blob, chunks, path, _ in await cursor.fetchall() if area.filter.passes_category(path)}
+    passing = await _passing(connection, area)
+    sizes = {blob: chunks for blob, chunks, _, _ in passing}
     return replace(area, blobs=tuple(sizes), size=sum(sizes.values()))
 
 
 async def files_of(connection: AsyncConnection[Any], area: Area) -> list[tuple[str, str]]:
     """Return the path and the language of each file that the area's filter passes."""
+    return [(path, language) for _, _, path, language in await _passing(connection, area)]
+
+
+async def _passing(connection: AsyncConnection[Any], area: Area) -> list[tuple[int, int, str, str]]:
+    """Return the blob, its number of chunks, the path and the language of each file that the area's filter passes."""
     statement = for_pool(_FILES, area.pool_id)
     cursor = await connection.execute(statement, area.file_parameters(), binary=True, prepare=False)
-    return [(path, language) for _, _, path, language in await cursor.fetchall() if area.filter.passes_category(path)]
+    found = [file for columns in await cursor.fetchall() for file in zip(*columns, strict=True)]
+    return [file for file in found if area.filter.passes_category(file[2])] if area.filter.categories else found
+
+
+def array(numbers: Iterable[int]) -> str:
+    """Write an array of integers as PostgreSQL reads it; the driver takes a millisecond for a few hundred."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 @lru_cache(maxsize=2048)

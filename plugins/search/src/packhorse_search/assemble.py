@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,10 +119,9 @@ async def results(
         form: how much of each is shown.
     """
     repositories = {repository.id: repository for repository in where.repositories}
-    contents = await _contents(context, ranked)
+    contents, tasks = await asyncio.gather(_contents(context, ranked), _tasks(context, repositories.values(), ranked))
     cuts = _excerpts(asked, ranked, contents, offset, form)
     surroundings = await _surroundings(context, ranked, cuts, form.context_lines)
-    tasks = await _tasks(context, repositories.values(), ranked)
     answer: list[SearchResult] = []
     named: set[str] = set()
     left = form.budget(len(ranked))
@@ -209,6 +209,7 @@ def _excerpts(
             contents.get(candidate.key, ""),
             candidate.start_line,
             asked.vocabulary.keys(),
+            asked.probes,
             lines=lines,
             allowance=allowance,
             symbol=None if candidate.kind in _ENCLOSING else _defined(asked, candidate) or candidate.symbol,

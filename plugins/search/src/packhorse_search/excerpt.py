@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packhorse.redaction import visible
 from packhorse_indexing.lexemes import lexemes
+from packhorse_search.likely import likely
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
 MAX_LINE = 200
 """Characters of a line that are shown; longer ones are prose, data or minified."""
@@ -42,6 +43,7 @@ def excerpt(
     content: str,
     start_line: int,
     words: Collection[str],
+    probes: Collection[str] | None = None,
     *,
     allowance: int,
     lines: int = 1_000,
@@ -53,19 +55,26 @@ def excerpt(
         content: the chunk's text.
         start_line: the number of its first line.
         words: the lexemes that the window should hold.
+        probes: what `likely` looks for to find lines with one; the words themselves when it is None.
         allowance: the tokens that it may cost; at least one line is kept.
         lines: how many lines it may have.
         symbol: a name whose first line, where it is defined most likely, is worth more than others.
     """
+    probes = words if probes is None else probes
     texts = content.replace("\r\n", "\n").split("\n")
     filled = [i for i, text in enumerate(texts) if text.strip()] or [0]
-    texts = [_line(text) for text in texts[filled[0] : filled[-1] + 1]]
+    texts = texts[filled[0] : filled[-1] + 1]
     start_line += filled[0]
+    if lines == 1 and len(texts) > 1:
+        values = _values(texts, words, probes, symbol)
+        first = values.index(max(values))
+        return Excerpt(_line(texts[first]), start_line + first, start_line + first, True)
+    texts = list(map(_line, texts))
     costs = [tokens(text) for text in texts]
     if len(texts) <= lines and sum(costs) <= allowance:
         truncated = any(text.endswith(_CUT) and len(text) > MAX_LINE for text in texts)
         return Excerpt("\n".join(texts), start_line, start_line + len(texts) - 1, truncated)
-    first, last = _best_window(costs, _values(texts, words, symbol), lines, allowance)
+    first, last = _best_window(costs, _values(texts, words, probes, symbol), lines, allowance)
     while first < last and not texts[last].strip():
         last -= 1
     while first < last and not texts[first].strip():
@@ -73,31 +82,21 @@ def excerpt(
     return Excerpt("\n".join(texts[first : last + 1]), start_line + first, start_line + last, True)
 
 
-def _values(texts: list[str], words: Collection[str], symbol: str | None) -> list[int]:
+def _values(texts: list[str], words: Collection[str], probes: Collection[str], symbol: str | None) -> list[int]:
     """Return what each line is worth: the words of the query in it, and the definition."""
     wanted = set(words)
     values = [0] * len(texts)
-    for i in _likely(texts, wanted):
+    for i in likely(probes, texts):
         values[i] = len(set(lexemes(texts[i])) & wanted)
     if symbol:
         name = re.compile(rf"(?<!\w){re.escape(symbol)}(?!\w)")
-        defined = next((i for i, text in enumerate(texts) if name.search(text) and not _COMMENT.match(text)), None)
+        defined = next(
+            (i for i, text in enumerate(texts) if symbol in text and name.search(text) and not _COMMENT.match(text)),
+            None,
+        )
         if defined is not None:
             values[defined] += _DEFINITION_WORTH
     return values
-
-
-def _likely(texts: Sequence[str], words: Collection[str]) -> Collection[int]:
-    """Return the lines that may have one of the words, so that not each has to be cut into its lexemes."""
-    lowered = [text.lower() for text in texts]
-    together = "\n".join(lowered)
-    if not together.isascii():  # a lexeme may be written otherwise than its line
-        return range(len(texts))
-    found: set[int] = set()
-    for word in words:
-        if word in together:
-            found.update([i for i, text in enumerate(lowered) if word in text])
-    return found
 
 
 def _best_window(costs: list[int], values: list[int], lines: int, allowance: int) -> tuple[int, int]:

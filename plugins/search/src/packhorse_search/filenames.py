@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from packhorse_indexing.embedders.static import StaticEmbedder
 from packhorse_indexing.lexemes import path_lexemes
-from packhorse_search.kinds import FileKind, file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,21 +37,16 @@ def words(name: str) -> frozenset[str]:
 
 
 class Place(NamedTuple):
-    """What a path says of its file: its stem, the words of both, and the kind of file."""
+    """The words of a path and of its stem."""
 
-    stem: str
-    folded: str
-    """The stem without case and punctuation."""
     words: frozenset[str]
     stem_words: frozenset[str]
-    kind: FileKind
 
 
 @lru_cache(maxsize=_CACHED)
 def place_of(path: str) -> Place:
     """Return what a path says."""
-    name = stem(path)
-    return Place(name, folded(name), frozenset(path_lexemes(path)), words(name), file_kind(path))
+    return Place(frozenset(path_lexemes(path)), words(stem(path)))
 
 
 def folded(name: str) -> str:
@@ -65,16 +60,38 @@ def meanings(query: str, names: Sequence[str]) -> list[float]:
     The static table serves here whatever embedder the index was made with: a name is a few words, and no service is
     worth asking for hundreds of them within one search.
     """
-    if len(_vectors) > _CACHED:
-        _vectors.clear()
-    new = list({name for name in names if name not in _vectors})
-    _vectors.update(zip(new, _table().encode_documents(new), strict=True))
-    near: NDArray[np.float32] = np.stack([_vectors[name] for name in names]) @ _query_vector(query)
-    return [max(0.0, value) for value in near.tolist()]
+    vectors = _vectors()
+    return [max(0.0, value) for value in (vectors.of(names) @ _query_vector(query)).tolist()]
 
 
-_vectors: dict[str, NDArray[np.float32]] = {}
-"""The vectors of names, which begin afresh when they are many."""
+class _Vectors:
+    """The vectors of names by the static table, which begin afresh when they are many."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._matrix: NDArray[np.float32] = np.empty((256, _table().dimensions), np.float32)
+        self._lock = threading.Lock()
+
+    def of(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of some names, shape (names, 256)."""
+        with self._lock:  # ranking runs in threads
+            new = list({name for name in names if name not in self._rows})
+            if len(self._rows) + len(new) > _CACHED:
+                self._rows.clear()
+                new = list(set(names))
+            first, end = len(self._rows), len(self._rows) + len(new)
+            if end > len(self._matrix):
+                self._matrix = np.concatenate([self._matrix, np.empty_like(self._matrix, shape=(end, 256))])
+            if new:
+                self._matrix[first:end] = _table().encode_documents(new)
+                self._rows.update(zip(new, range(first, end), strict=True))
+            found: NDArray[np.float32] = self._matrix[[self._rows[name] for name in names]]
+        return found
+
+
+@cache
+def _vectors() -> _Vectors:
+    return _Vectors()
 
 
 @cache

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from packhorse_search.candidates import ChunkKey
+    from collections.abc import Mapping, Sequence
 
 
 class Evidence(NamedTuple):
@@ -21,12 +19,24 @@ class Evidence(NamedTuple):
     meaning: float
 
 
-def fuse(lexical: Mapping[ChunkKey, float], cosines: Mapping[ChunkKey, float]) -> dict[ChunkKey, Evidence]:
-    """Return the evidence for every chunk that either retrieval scored; what one did not find it scores 0."""
-    words, meaning = _shares(lexical), _shares(cosines)
-    return {key: Evidence(words.get(key, 0.0), meaning.get(key, 0.0)) for key in words | meaning}
+def fuse(lexical: Sequence[Mapping[int, float]], cosines: Sequence[Mapping[int, float]]) -> list[dict[int, Evidence]]:
+    """Return, for each pool, the evidence for every chunk that a retrieval scored; what one did not find it scores 0.
+
+    The best is that of all the pools, so that their chunks compare.
+    """
+    most_words = max((score for pool in lexical for score in pool.values()), default=0.0)
+    most_meaning = max((score for pool in cosines for score in pool.values()), default=0.0)
+    found = []
+    for words, near in zip(lexical, cosines, strict=True):
+        word_shares, meaning_shares = _shares(words, most_words), _shares(near, most_meaning)
+        found.append(
+            {
+                chunk_id: Evidence(word_shares.get(chunk_id, 0.0), meaning_shares.get(chunk_id, 0.0))
+                for chunk_id in word_shares | meaning_shares
+            }
+        )
+    return found
 
 
-def _shares(scores: Mapping[ChunkKey, float]) -> dict[ChunkKey, float]:
-    best = max(scores.values(), default=0.0)
-    return {key: max(0.0, score) / best for key, score in scores.items()} if best > 0 else dict.fromkeys(scores, 0.0)
+def _shares(scores: Mapping[int, float], most: float) -> dict[int, float]:
+    return {chunk_id: score / most if score > 0 else 0.0 for chunk_id, score in scores.items()}

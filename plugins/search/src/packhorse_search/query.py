@@ -11,6 +11,7 @@ from packhorse.errors import InvalidInputError
 from packhorse_indexing.lexemes import lexemes
 from packhorse_search.inflection import related_forms
 from packhorse_search.kinds import FileKind
+from packhorse_search.likely import probes
 
 QueryKind = Literal["symbol", "qualified", "sentence", "error"]
 
@@ -87,6 +88,11 @@ class Query:
         """Every word and related form, with the word that it stands for."""
         related = {form: word for word, forms in self.forms.items() for form in forms}
         return related | {word: word for word in self.words}
+
+    @cached_property
+    def probes(self) -> tuple[str, ...]:
+        """What `likely` looks for to find texts with a word of the vocabulary."""
+        return probes(self.forms)
 
 
 def parse(text: str) -> Query:

@@ -11,12 +11,17 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from packhorse_search.definitions import definition_strength
-from packhorse_search.filenames import folded, meanings, place_of, words
-from packhorse_search.kinds import FileKind
+from packhorse_search.filenames import folded, meanings, place_of, stem, words
+from packhorse_search.kinds import FileKind, file_kind
+from packhorse_search.likely import likely
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
     from packhorse_search.filenames import Place
@@ -71,56 +76,77 @@ def rank(
     """
     if not candidates:
         return []
-    overlaps = _overlaps(query, _names(candidates))
-    chunk_signals = [_chunk_signals(query.names, candidate, overlaps, weights) for candidate in candidates]
-    sums = [sum(signals) for signals in chunk_signals]
-    by_file: dict[tuple[str, int], list[int]] = {}
-    for i, candidate in enumerate(candidates):
-        by_file.setdefault((candidate.file.path, candidate.file.repository_id.int), []).append(i)
-    places = {path: place_of(path) for path, _ in by_file}
-    path_scores = {path: path_score(query, place, statistics, weights) for path, place in places.items()}
-    best_path = max(path_scores.values()) or 1.0
-    near = meanings(query.text, [place.stem for place in places.values()])
-    meaning = dict(zip(places, near, strict=True))
-    kinds = [_kind(candidate, places[candidate.file.path].kind) for candidate in candidates]
-    factors = [1.0 if kind in query.wanted else weights.kinds[kind] for kind in kinds]
-    named = {folded(name) for name in query.names}
-    ranked = []
-    for (path, _), members in by_file.items():
-        place = places[path]
-        if len(members) > 1:
-            members.sort(key=lambda i: -sums[i] * factors[i])
-        file_signals = (
-            weights.path * path_scores[path] / best_path,
-            _name_signal(query, named, place, weights),
-            weights.name_meaning * meaning[path],
-            weights.coherence * _coherence([sums[i] for i in members[1:]], weights) if len(members) > 1 else 0.0,
-        )
-        file_sum = sum(file_signals)
-        spread = 1.0
-        for i in members:
-            share = spread * factors[i]
-            score = share * (sums[i] + file_sum)
-            others = contributed.get(candidates[i].key, _NOTHING) if contributed else _NOTHING
-            if others:
-                others = {name: weights.contributed * value * share for name, value in others.items()}
-                score += sum(others.values())
-            ranked.append((-max(0.0, score), path, candidates[i].start_line, i, share, file_signals, others))
-            spread *= weights.spread
-    ranked.sort(key=itemgetter(0, 1, 2))
-    most = _most(weights)
-    return [
-        Ranked(
-            candidates[i],
-            min(1.0, -negative / most),
-            kinds[i],
+    chunk_signals = _chunk_signals(query, candidates, weights)
+    sums = np.fromiter(map(sum, chunk_signals), np.float64, len(candidates))
+    numbers: dict[tuple[str, int], int] = {}
+    file_of = np.array([numbers.setdefault((c.file.path, c.file.repository_id.int), len(numbers)) for c in candidates])
+    paths = [path for path, _ in numbers]
+    kinds_of_files, path_signals = _path_signals(query, paths, statistics, weights)
+    kinds = [_kind(candidate, kinds_of_files[n]) for candidate, n in zip(candidates, file_of.tolist(), strict=True)]
+    factor_of = {kind: 1.0 if kind in query.wanted else weights.kinds[kind] for kind in FileKind}
+    factors = np.array([factor_of[kind] for kind in kinds])
+    order = np.lexsort((-sums * factors, file_of))  # file by file, the best chunk of each first
+    firsts = np.flatnonzero(np.diff(file_of[order], prepend=-1))
+    places = np.empty(len(order), np.intp)
+    places[order] = np.arange(len(order)) - np.repeat(firsts, np.diff(firsts, append=len(order)))
+    file_signals = np.column_stack([path_signals, _coherence(sums[order], places[order], firsts, weights)])
+    shares = factors * weights.spread**places
+    scores = shares * (sums + file_signals.sum(axis=1)[file_of])
+    others = _contributed(candidates, contributed, shares, weights)
+    for i, signals in others.items():
+        scores[i] += sum(signals.values())
+    scores = np.minimum(1.0, np.maximum(0.0, scores) / _most(weights))
+    own = [tuple(row) for row in file_signals.tolist()]
+    ranked = [
+        (
+            -score,
+            paths[n],
+            candidate.start_line,
+            candidate,
+            score,
+            kind,
             share,
-            chunk_signals[i],
-            file_signals,
-            others,
+            signals,
+            own[n],
+            others.get(i, _NOTHING),
         )
-        for negative, _, _, i, share, file_signals, others in ranked
+        for i, (score, n, candidate, kind, share, signals) in enumerate(
+            zip(scores.tolist(), file_of.tolist(), candidates, kinds, shares.tolist(), chunk_signals, strict=True)
+        )
     ]
+    ranked.sort(key=itemgetter(0, 1, 2))
+    return [Ranked(*entry[3:]) for entry in ranked]
+
+
+def _coherence(
+    sums: NDArray[np.float64], places: NDArray[np.intp], firsts: NDArray[np.intp], weights: Weights
+) -> NDArray[np.float64]:
+    """Sum what each file's other chunks score above the floor, best first, each worth less than the last.
+
+    Args:
+        sums: of the signals of each chunk, file by file, the best of each first.
+        places: of each chunk within its file, from 0.
+        firsts: where each file begins.
+        weights: what it is worth.
+    """
+    above = np.maximum(0.0, sums - weights.coherence_floor) * weights.coherence_decay**places
+    above[(places == 0) | (places > weights.coherence_depth)] = 0.0
+    found: NDArray[np.float64] = weights.coherence * np.add.reduceat(above, firsts)
+    return found
+
+
+def _contributed(
+    candidates: Sequence[Candidate],
+    contributed: Mapping[ChunkKey, Mapping[str, float]],
+    shares: NDArray[np.float64],
+    weights: Weights,
+) -> dict[int, dict[str, float]]:
+    """Return what other plugins' signals are worth, by the candidate's number."""
+    return {
+        i: {name: weights.contributed * value * float(shares[i]) for name, value in signals.items()}
+        for i, candidate in (enumerate(candidates) if contributed else ())
+        if (signals := contributed.get(candidate.key))
+    }
 
 
 def _kind(candidate: Candidate, kind: FileKind) -> FileKind:
@@ -151,46 +177,61 @@ def path_score(query: Query, place: Place, statistics: PathStatistics, weights: 
 
 
 def _chunk_signals(
-    names: tuple[str, ...], candidate: Candidate, overlaps: Mapping[str, float], weights: Weights
-) -> tuple[float, float, float, float]:
-    return (
-        weights.lexical * candidate.evidence.words,
-        weights.cosine * candidate.evidence.meaning,
-        weights.definition * definition_strength(names, candidate) if names else 0.0,
-        weights.symbol * _symbol_match(candidate, overlaps) if overlaps else 0.0,
-    )
+    query: Query, candidates: Sequence[Candidate], weights: Weights
+) -> list[tuple[float, float, float, float]]:
+    """Return what speaks for each chunk itself.
 
-
-def _symbol_match(candidate: Candidate, overlaps: Mapping[str, float]) -> float:
-    """Return the share of the query's words in the best of the chunk's names, less where the name says more."""
-    best = overlaps.get(candidate.symbol, 0.0) if candidate.symbol else 0.0
-    for definition in candidate.definitions:
-        overlap = overlaps.get(definition.name, 0.0)
-        if overlap > best:  # noqa: PLR1730 - a call of max for each of a thousand names would be felt
-            best = overlap
-    return best
-
-
-def _names(candidates: Sequence[Candidate]) -> set[str]:
-    names = {candidate.symbol for candidate in candidates if candidate.symbol}
-    names.update(definition.name for candidate in candidates for definition in candidate.definitions)
-    return names
-
-
-def _overlaps(query: Query, names: Collection[str]) -> dict[str, float]:
-    """Return the share of the query's words in each name that has any.
-
-    Hundreds of names have none of them, which is seen without cutting each into its words.
+    Of a thousand definitions a few have to do with the query: these are found first, all at once.
     """
-    lowered = [(name.lower(), name) for name in names]
-    together = "\n".join(names).lower()
-    likely = {name for name in names if not name.isascii()}
-    present = [word for word in query.vocabulary if word in together]
-    for word in present:
-        if not any(other in word for other in present if other is not word):
-            likely.update([name for low, name in lowered if word in low])
+    defined = {definition.name for candidate in candidates for definition in candidate.definitions}
+    overlaps = _overlaps(query, list(defined.union([candidate.symbol for candidate in candidates if candidate.symbol])))
+    folded_names = [name.lower() for name in query.names]
+    named = {name for name in defined for asked in folded_names if asked in name.lower()}
+    found = []
+    for candidate in candidates:
+        evidence = candidate.evidence
+        definition = 0.0
+        match = overlaps.get(candidate.symbol, 0.0) if candidate.symbol else 0.0
+        strong = candidate.content != ""
+        for name, _ in candidate.definitions:
+            overlap = overlaps.get(name, 0.0)
+            if overlap > match:  # noqa: PLR1730 - a call of max for each of a thousand names would be felt
+                match = overlap
+            strong = strong or name in named
+        if strong and query.names:
+            definition = weights.definition * definition_strength(query.names, candidate)
+        found.append(
+            (weights.lexical * evidence.words, weights.cosine * evidence.meaning, definition, weights.symbol * match)
+        )
+    return found
+
+
+def _path_signals(
+    query: Query, paths: Sequence[str], statistics: PathStatistics, weights: Weights
+) -> tuple[list[FileKind], list[tuple[float, float, float]]]:
+    """Return the kind of each file, and what its path says: its words, its name's, and the meaning of its name."""
+    places = {paths[i]: place_of(paths[i]) for i in likely(query.probes, paths)}
+    scores = {path: path_score(query, place, statistics, weights) for path, place in places.items()}
+    best = max(scores.values(), default=0.0) or 1.0
+    named = {folded(name) for name in query.names}
+    stems = [stem(path) for path in paths]
+    found = []
+    for path, name, meaning in zip(paths, stems, meanings(query.text, stems), strict=True):
+        words = own = 0.0
+        if path in places:
+            words = weights.path * scores[path] / best
+            own = weights.stem * _covered(query, places[path].stem_words)
+        if named and folded(name) in named:
+            own += weights.named_file
+        found.append((words, own, weights.name_meaning * meaning))
+    return [file_kind(path) for path in paths], found
+
+
+def _overlaps(query: Query, names: Sequence[str]) -> dict[str, float]:
+    """Return the share of the query's words in each name that has any."""
     overlaps = {}
-    for name in likely:
+    for i in likely(query.probes, names):
+        name = names[i]
         parts = words(name)
         found = [part for part in parts if part in query.vocabulary]
         if found:
@@ -199,18 +240,9 @@ def _overlaps(query: Query, names: Collection[str]) -> dict[str, float]:
     return overlaps
 
 
-def _name_signal(query: Query, named: Collection[str], place: Place, weights: Weights) -> float:
-    parts = place.stem_words
-    covered = len(parts & query.vocabulary.keys()) / len(parts) if parts else 0.0
-    return weights.stem * covered + weights.named_file * (place.folded in named)
-
-
-def _coherence(scores: Iterable[float], weights: Weights) -> float:
-    """Sum what the scores of a file's other chunks have above the floor, best first, each worth less than the last."""
-    return sum(
-        max(0.0, score - weights.coherence_floor) * weights.coherence_decay ** (i + 1)
-        for i, score in zip(range(weights.coherence_depth), scores, strict=False)
-    )
+def _covered(query: Query, parts: Collection[str]) -> float:
+    """Return the share of a name's words that the query names."""
+    return sum(part in query.vocabulary for part in parts) / len(parts) if parts else 0.0
 
 
 def _most(weights: Weights) -> float:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from packhorse_search import lexical, store
 from packhorse_search.area import narrowed
+from packhorse_search.description import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 
     from packhorse_search.area import Area
     from packhorse_search.candidates import Definition
+    from packhorse_search.description import ChunkRow
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
-
-T = TypeVar("T")
 
 FEW_CHUNKS = 5_000
 """Chunks up to which those that pass a filter are listed rather than looked up among the ranked."""
@@ -43,7 +43,7 @@ class Retrieved:
     pool_id: int
     lexical: dict[int, float]
     cosines: dict[int, float]
-    rows: list[store.ChunkRow] = field(repr=False)
+    rows: list[ChunkRow] = field(repr=False)
     definitions: dict[int, list[Definition]] = field(repr=False)
     paths: dict[str, int] = field(repr=False)
     """In how many of the pool's paths each lexeme of the query occurs."""
@@ -97,21 +97,15 @@ async def _find(
 ) -> _Found:
     terms = lexical.query_weights(query, weights)
     wanted = weights.candidates + (weights.candidates // 8 if area.is_open else 0)
-    await store.scan_index(connection, wanted)
-    # In this order: the scan of vectors is the one statement that is not by key.
-    by_meaning = asyncio.gather(_nearest(connection, area, vector, wanted), store.by_key(connection))
-    by_words = asyncio.gather(store.corpus(connection, area.pool_id), store.postings(connection, area.pool_id, terms))
-    by_names = asyncio.gather(
-        store.chunks_by_path(connection, area, list(terms), weights.path_candidates),
-        _defining(connection, area, query.names, weights.candidates),
-        store.path_frequencies(connection, area.pool_id, list(terms)),
+    nearest, row = await asyncio.gather(
+        _nearest(connection, area, vector, wanted),
+        store.keyed(
+            connection, area, terms, query.names, weights.path_candidates, weights.candidates, weights.postings
+        ),
     )
-    (nearest, _), (corpus, postings), (by_path, by_name, frequencies) = await asyncio.gather(
-        by_meaning, by_words, by_names
-    )
-    ids, scores = lexical.bm25(postings, terms, corpus, weights)
+    ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
     words = await _best_visible(connection, area, ids, scores, wanted)
-    return _Found(words, nearest, by_path, by_name, frequencies, len(ids))
+    return _Found(words, nearest, row.by_path, row.by_name, row.frequencies, len(ids))
 
 
 async def _describe(
@@ -124,17 +118,10 @@ async def _describe(
 ) -> Retrieved:
     """Read what the candidates are, and leave those out that are in no visible file or are more than needed."""
     chosen = found.chosen
-    unmeasured = [] if vector is None else [chunk_id for chunk_id in chosen if chunk_id not in found.meaning]
     # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it.
     read = list(found.words)[: weights.texts_read] if query.names else []
-    rows, definitions, contents, cosines = await asyncio.gather(
-        store.chunks(connection, area, chosen),
-        store.definitions(connection, area.pool_id, chosen),
-        store.contents(connection, area.pool_id, read) if read else _nothing({}),
-        store.cosines(connection, area.pool_id, vector, unmeasured)
-        if unmeasured and vector is not None
-        else _nothing({}),
-    )
+    unmeasured = [chunk_id for chunk_id in chosen if chunk_id not in found.meaning]
+    rows, definitions, cosines, contents = await describe(connection, area, chosen, vector, unmeasured, read)
     visible = {row.chunk_id for row in rows}
     words = _first(found.words, visible, weights.candidates)
     meaning = _first(found.meaning, visible, weights.candidates)
@@ -165,6 +152,7 @@ async def _nearest(
     connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32] | None, limit: int
 ) -> dict[int, float]:
     if vector is None:
+        await store.by_key(connection)
         return {}
     if area.is_open:
         return await store.nearest_chunks(connection, area, vector, limit, exact=False)
@@ -173,10 +161,6 @@ async def _nearest(
         if len(found) >= limit:
             return found
     return await store.nearest_chunks(connection, area, vector, limit, exact=True)
-
-
-async def _defining(connection: AsyncConnection[Any], area: Area, names: tuple[str, ...], limit: int) -> list[int]:
-    return await store.chunks_by_definition(connection, area, names, limit) if names else []
 
 
 async def _best_visible(
@@ -210,7 +194,3 @@ def _pairs(ids: NDArray[np.int32], scores: NDArray[np.float32]) -> dict[int, flo
 
 def _first(scores: Iterable[int], visible: set[int], limit: int) -> list[int]:
     return [chunk_id for chunk_id in scores if chunk_id in visible][:limit]
-
-
-async def _nothing(value: T) -> T:
-    return value

@@ -15,7 +15,7 @@ from packhorse_search import cursor as cursors
 from packhorse_search.answer import SearchAnswer
 from packhorse_search.area import files_of, narrowed
 from packhorse_search.assemble import CONCISE, Form
-from packhorse_search.candidates import Candidate, ChunkKey, File, PathStatistics
+from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
 from packhorse_search.cursor import Position
 from packhorse_search.filters import Filter
 from packhorse_search.fuse import Evidence, fuse
@@ -122,8 +122,7 @@ class Search:
         found = await self._retrieve(asked, where, vectors)
         candidates = _candidates(found)
         contributed = await signals.contributed(self._context, asked.text, where, candidates)
-        # Some milliseconds of computing, during which the server should hear its other clients.
-        ranked = await asyncio.to_thread(self._rank, asked, where, found, candidates, contributed)
+        ranked = self._rank(asked, where, found, candidates, contributed)
         position, words = _position(request, where)
         page = ranked[position.offset : position.offset + request.limit]
         results = await assemble.results(self._context, asked, where, page, position.offset, request.form)
@@ -236,27 +235,23 @@ def _few(warnings: list[str]) -> list[str]:
 
 def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
     """Fuse what the pools offer, over all of them at once, so that their scores compare."""
-    keys = {pool.pool_id: {row.chunk_id: ChunkKey(pool.pool_id, row.chunk_id) for row in pool.rows} for pool in found}
-    evidence = fuse(
-        {keys[pool.pool_id][chunk]: score for pool in found for chunk, score in pool.lexical.items()},
-        {keys[pool.pool_id][chunk]: cosine for pool in found for chunk, cosine in pool.cosines.items()},
-    )
     nothing = Evidence(0.0, 0.0)
+    fused = fuse([pool.lexical for pool in found], [pool.cosines for pool in found])
     return [
         Candidate(
-            key := keys[pool.pool_id][row.chunk_id],
-            File(row.repository_id, row.path, row.language, row.blob_id),
+            ChunkKey(pool.pool_id, row.chunk_id),
+            row.file,
             row.kind,
             row.symbol,
             row.scope,
             row.start_line,
             row.end_line,
             row.hash,
-            evidence.get(key, nothing),
+            evidence.get(row.chunk_id, nothing),
             tuple(pool.definitions.get(row.chunk_id, ())),
             pool.contents.get(row.chunk_id, ""),
         )
-        for pool in found
+        for pool, evidence in zip(found, fused, strict=True)
         for row in pool.rows
     ]
 

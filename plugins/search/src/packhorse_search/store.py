@@ -12,44 +12,39 @@ kinds of symbols leaves the chunks that define one.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from packhorse_search.area import for_pool
-from packhorse_search.candidates import Definition
+import psycopg
+
+from packhorse_search.area import array, for_pool
 from packhorse_search.lexical import Corpus, Postings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from uuid import UUID
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, AsyncCursor
 
     from packhorse_search.area import Area
 
-MIN_EF_SEARCH, MAX_EF_SEARCH = 100, 1000
+MIN_EF_SEARCH, MAX_EF_SEARCH = 225, 1000
 """Candidates that a scan of an HNSW index keeps: at least, for its recall, and at most, pgvector's limit."""
 
-_PATHS_FOR_A_FILE = 10
+_PATHS_FOR_A_FILE = 3
 """Paths that are looked at for each file wanted: several may be of one content, or not listed."""
 
 
-class ChunkRow(NamedTuple):
-    """A chunk in one of the files that contain it."""
+class KeyedRow(NamedTuple):
+    """What is found by key: the postings of a query's lexemes, and visible chunks by path and by what they define."""
 
-    chunk_id: int
-    repository_id: UUID
-    path: str
-    language: str
-    blob_id: int
-    kind: str
-    symbol: str | None
-    scope: str | None
-    start_line: int
-    end_line: int
-    hash: bytes
+    corpus: Corpus
+    postings: Postings
+    frequencies: dict[str, int]
+    """In how many of the pool's paths each lexeme occurs."""
+    by_path: list[int]
+    by_name: list[int]
 
 
 class LinesRow(NamedTuple):
@@ -61,29 +56,85 @@ class LinesRow(NamedTuple):
     content: str
 
 
-# Nested loops over indexes, as every statement but the scans of vectors is by key: without fresh statistics PostgreSQL
-# joins whole tables (10 s and more where 10 ms do).
+# Nested loops over indexes in the order in which they are written, as every statement but the scans of vectors is by
+# key. Left to its estimates PostgreSQL joins whole tables now and then (9 s where 4 ms do).
 _BY_KEY = """
 SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-       set_config('enable_seqscan', 'off', true)
+       set_config('enable_seqscan', 'off', true), set_config('enable_material', 'off', true),
+       set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)
 """
 
-# The scan of an HNSW index goes on until enough pass the conditions, or so many were looked at.
-_SCAN = """
-SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
-"""
-
-_CORPUS = """
-SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(length), 0)::bigint
-FROM indexing.segment WHERE pool_id = {pool}
-"""
-
-_POSTINGS = """
-SELECT coalesce(array_agg(lexeme), '{}'), coalesce(array_agg(octet_length(frequencies)), '{}'),
-       coalesce(string_agg(chunk_ids, ''), ''), coalesce(string_agg(frequencies, ''), ''),
-       coalesce(string_agg(lengths, ''), '')
-FROM indexing.posting
-WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
+# All that is found by key in one row, as each further statement costs its round through the driver. By path: of the
+# files whose paths name most of the query the chunk that comes first; common lexemes have no paths here.
+_KEYED = """
+SELECT corpus.chunks, corpus.length, paths.lexemes, paths.counts, by_path.ids, by_name.ids,
+       postings.lexemes, postings.counts, postings.chunk_ids, postings.frequencies, postings.lengths
+FROM (
+    SELECT coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(length), 0)::bigint AS length
+    FROM indexing.segment WHERE pool_id = {pool}
+) corpus
+CROSS JOIN (
+    SELECT coalesce(array_agg(lexeme), '{}') AS lexemes, coalesce(array_agg(paths), '{}') AS counts
+    FROM indexing.path_lexeme WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
+) paths
+CROSS JOIN (
+    SELECT coalesce(array_agg(id), '{}') AS ids
+    FROM (
+        SELECT c.id
+        FROM (
+            SELECT l.blob_id, max(named.found) AS found
+            FROM (
+                SELECT path_id, count(*) AS found
+                FROM indexing.path_lexeme w, unnest(w.path_ids) path_id
+                WHERE w.pool_id = {pool} AND w.lexeme = ANY(%(lexemes)s)
+                GROUP BY path_id ORDER BY found DESC, path_id LIMIT %(paths)s
+            ) named
+            JOIN indexing.listing l ON l.pool_id = {pool} AND l.path_id = named.path_id
+             AND l.repository = ANY(ARRAY(SELECT key FROM indexing.repository WHERE id = ANY(%(repositories)s)))
+            WHERE l.blob_id IS NOT NULL
+              AND (%(blobs)s::int[] IS NULL OR l.blob_id IN (SELECT unnest(%(blobs)s::int[])))
+            GROUP BY l.blob_id
+            ORDER BY found DESC, l.blob_id LIMIT CASE WHEN %(kinds)s::text[] IS NULL THEN %(files)s::int END
+        ) file
+        JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = file.blob_id AND c.ordinal = 0
+        WHERE %(kinds)s::text[] IS NULL OR EXISTS (
+            SELECT FROM indexing.definition d
+            WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s))
+        ORDER BY file.found DESC, c.id
+        LIMIT %(files)s
+    ) first_chunks
+) by_path
+CROSS JOIN (
+    SELECT coalesce(array_agg(chunk_id), '{}') AS ids
+    FROM (
+        SELECT d.chunk_id
+        FROM indexing.definition d
+        WHERE d.pool_id = {pool} AND lower(d.name) = ANY(%(folded)s)
+          AND (%(blobs)s::int[] IS NULL OR d.blob_id IN (SELECT unnest(%(blobs)s::int[])))
+          AND (%(kinds)s::text[] IS NULL OR d.kind = ANY(%(kinds)s))
+        ORDER BY d.name = ANY(%(names)s) DESC, d.chunk_id
+        LIMIT %(definitions)s
+    ) defining
+) by_name
+CROSS JOIN (
+    SELECT coalesce(array_agg(p.lexeme), '{}') AS lexemes,
+           coalesce(array_agg(octet_length(p.frequencies)), '{}') AS counts,
+           coalesce(string_agg(p.chunk_ids, ''), '') AS chunk_ids,
+           coalesce(string_agg(p.frequencies, ''), '') AS frequencies,
+           coalesce(string_agg(p.lengths, ''), '') AS lengths
+    FROM (
+        SELECT lexeme, sum(found / weight) OVER rarest AS upto, row_number() OVER rarest AS place
+        FROM (
+            SELECT w.lexeme, w.weight, sum(octet_length(p.frequencies)) AS found
+            FROM unnest(%(lexemes)s::text[], %(weights)s::float8[]) w (lexeme, weight)
+            JOIN indexing.posting p ON p.pool_id = {pool} AND p.lexeme = w.lexeme
+            GROUP BY w.lexeme, w.weight
+        ) counted
+        WINDOW rarest AS (ORDER BY found / weight, lexeme)
+    ) chosen
+    JOIN indexing.posting p ON p.pool_id = {pool} AND p.lexeme = chosen.lexeme
+    WHERE chosen.place <= 2 OR chosen.upto <= %(postings)s OR %(postings)s IS NULL
+) postings
 """
 
 _VISIBLE_CHUNKS = """
@@ -103,112 +154,76 @@ WHERE %(kinds)s::text[] IS NULL OR EXISTS (
     SELECT FROM indexing.definition d WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s))
 """
 
-# By the HNSW index, whose expression this is, where the pool has one.
-NEAREST = """
-SELECT chunk_id, vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
-FROM indexing.embedding
-WHERE pool_id = {pool}
-ORDER BY distance
-LIMIT %(limit)s
+# One row, as further ones cost more to read than to find. The scan of an HNSW index goes on until enough pass the
+# conditions, or so many were looked at; how it scans is set before it begins, by what it waits for, and what comes
+# after it is planned as `_BY_KEY` has it: a statement of its own for that costs more than what it sets up.
+_SCANNED = """
+SELECT coalesce(array_agg(nearest.chunk_id), '{}'), coalesce(array_agg(nearest.distance), '{}')
+FROM (
+    SELECT (set_config('hnsw.ef_search', %(ef_search)s, true)
+            || set_config('hnsw.iterative_scan', 'relaxed_order', true)
+            || set_config('enable_hashjoin', 'off', true) || set_config('enable_mergejoin', 'off', true)
+            || set_config('enable_seqscan', 'off', true) || set_config('enable_material', 'off', true)
+            || set_config('join_collapse_limit', '1', true)
+            || set_config('from_collapse_limit', '1', true)) IS NOT NULL AS ready
+    OFFSET 0
+) settings
+CROSS JOIN LATERAL ({nearest}) nearest
 """
 
-_NEAREST_PASSING = """
+
+def _scanned(nearest: str) -> str:
+    return _SCANNED.replace("{nearest}", nearest)
+
+
+# By the HNSW index, whose expression this is, where the pool has one.
+NEAREST = _scanned("""
+SELECT chunk_id, vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
+FROM indexing.embedding
+WHERE pool_id = {pool} AND settings.ready
+ORDER BY distance
+LIMIT %(limit)s
+""")
+
+_NEAREST_PASSING = _scanned("""
 SELECT e.chunk_id, e.vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
 FROM indexing.embedding e
-WHERE e.pool_id = {pool}
+WHERE e.pool_id = {pool} AND settings.ready
   AND (%(blobs)s::int[] IS NULL OR e.blob_id = ANY(%(blobs)s))
   AND (%(kinds)s::text[] IS NULL OR EXISTS (
       SELECT FROM indexing.definition d
       WHERE d.pool_id = {pool} AND d.chunk_id = e.chunk_id AND d.kind = ANY(%(kinds)s)))
 ORDER BY distance
 LIMIT %(limit)s
-"""
+""")
 
-# The same by a scan of all of them: the bare column is no index's expression.
-_NEAREST_PASSING_EXACT = """
+# The same by comparing all of them, those of listed blobs by key: the bare column is no index's expression.
+_NEAREST_LISTED = _scanned("""
+SELECT e.chunk_id, e.vector <=> %(vector)s AS distance
+FROM unnest(%(blobs)s::int[]) wanted (id)
+JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.id
+JOIN indexing.embedding e ON e.pool_id = {pool} AND e.chunk_id = c.id
+WHERE settings.ready
+  AND (%(kinds)s::text[] IS NULL OR EXISTS (
+      SELECT FROM indexing.definition d WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s)))
+ORDER BY distance
+LIMIT %(limit)s
+""")
+
+_NEAREST_OF_KINDS = _scanned("""
 SELECT e.chunk_id, e.vector <=> %(vector)s AS distance
 FROM indexing.embedding e
-WHERE e.pool_id = {pool}
-  AND (%(blobs)s::int[] IS NULL OR e.blob_id = ANY(%(blobs)s))
+WHERE e.pool_id = {pool} AND settings.ready
   AND (%(kinds)s::text[] IS NULL OR e.chunk_id IN (
       SELECT d.chunk_id FROM indexing.definition d WHERE d.pool_id = {pool} AND d.kind = ANY(%(kinds)s)))
 ORDER BY distance
 LIMIT %(limit)s
-"""
-
-_DISTANCES = """
-SELECT e.chunk_id, e.vector <=> %(vector)s
-FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.embedding e ON e.pool_id = {pool} AND e.chunk_id = wanted.id
-"""
-
-# The files whose paths name most of the query; of each the chunk that comes first. Common lexemes have no paths here.
-_CHUNKS_BY_PATH = """
-SELECT c.id
-FROM (
-    SELECT l.blob_id, max(named.found) AS found
-    FROM (
-        SELECT path_id, count(*) AS found
-        FROM indexing.path_lexeme w, unnest(w.path_ids) path_id
-        WHERE w.pool_id = {pool} AND w.lexeme = ANY(%(lexemes)s)
-        GROUP BY path_id ORDER BY found DESC, path_id LIMIT %(paths)s
-    ) named
-    JOIN indexing.listing l ON l.pool_id = {pool} AND l.path_id = named.path_id
-     AND l.repository = ANY(ARRAY(SELECT key FROM indexing.repository WHERE id = ANY(%(repositories)s)))
-    WHERE l.blob_id IS NOT NULL AND (%(blobs)s::int[] IS NULL OR l.blob_id IN (SELECT unnest(%(blobs)s::int[])))
-    GROUP BY l.blob_id
-) file
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = file.blob_id AND c.ordinal = 0
-WHERE %(kinds)s::text[] IS NULL OR EXISTS (
-    SELECT FROM indexing.definition d WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s))
-ORDER BY file.found DESC, c.id
-LIMIT %(limit)s
-"""
-
-_CHUNKS_BY_DEFINITION = """
-SELECT d.chunk_id
-FROM indexing.definition d
-WHERE d.pool_id = {pool} AND lower(d.name) = ANY(%(names)s)
-  AND (%(blobs)s::int[] IS NULL OR d.blob_id IN (SELECT unnest(%(blobs)s::int[])))
-  AND (%(kinds)s::text[] IS NULL OR d.kind = ANY(%(kinds)s))
-ORDER BY d.name = ANY(%(exact)s) DESC, d.chunk_id
-LIMIT %(limit)s
-"""
-
-_DEFINITIONS = """
-SELECT coalesce(array_agg(d.chunk_id), '{}'), coalesce(array_agg(d.name), '{}'), coalesce(array_agg(d.kind), '{}')
-FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = wanted.id
-"""
-
-# OFFSET 0 has PostgreSQL look a blob's places up by the blob, not each time among all that the repository lists.
-_CHUNKS = """
-SELECT c.id, array_position(%(repositories)s::uuid[], r.id), p.path, b.language, c.blob_id, c.kind, c.symbol, c.scope,
-       c.start_line, c.end_line, c.hash
-FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
-JOIN indexing.blob b ON b.pool_id = {pool} AND b.id = c.blob_id
-CROSS JOIN LATERAL (
-    SELECT repository, path_id FROM indexing.listing WHERE pool_id = {pool} AND blob_id = c.blob_id OFFSET 0
-) l
-JOIN indexing.repository r ON r.pool_id = {pool} AND r.key = l.repository AND r.id = ANY(%(repositories)s)
-JOIN indexing.path p ON p.pool_id = {pool} AND p.id = l.path_id
-WHERE (%(extensions)s::text[] IS NULL OR p.extension = ANY(%(extensions)s))
-  AND (%(languages)s::text[] IS NULL OR b.language = ANY(%(languages)s))
-  AND (%(within)s::text[] IS NULL OR p.path ~ ANY(%(within)s))
-  AND (%(without)s::text[] IS NULL OR NOT p.path ~ ANY(%(without)s))
-  AND (NOT %(compared)s OR (r.id, p.path) IN (
-      SELECT * FROM unnest(%(changed_repositories)s::uuid[], %(changed_paths)s::text[])))
-"""
+""")
 
 _CONTENTS = """
 SELECT c.id, c.content
 FROM unnest(%(chunks)s::int[]) wanted (id)
 JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
-"""
-
-_PATH_FREQUENCIES = """
-SELECT lexeme, paths FROM indexing.path_lexeme WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
 """
 
 _LINES = """
@@ -220,33 +235,48 @@ WHERE c.pool_id = {pool}
 """
 
 
-async def scan_index(connection: AsyncConnection[Any], limit: int) -> None:
-    """Have the scans of HNSW indexes, for the rest of the transaction or pipeline, look for so many vectors."""
-    await connection.execute(_SCAN, [str(min(MAX_EF_SEARCH, max(limit, MIN_EF_SEARCH)))])
-
-
 async def by_key(connection: AsyncConnection[Any]) -> None:
     """Have all further statements of the transaction or pipeline planned as look-ups by key."""
     await connection.execute(_BY_KEY)
 
 
-async def corpus(connection: AsyncConnection[Any], pool_id: int) -> Corpus:
-    """Return the totals of a pool's lexical index."""
-    row = await (await connection.execute(for_pool(_CORPUS, pool_id))).fetchone()
-    return Corpus(*row) if row else Corpus(0, 0)
+async def keyed(
+    connection: AsyncConnection[Any],
+    area: Area,
+    lexemes: Mapping[str, float],
+    names: Sequence[str],
+    files: int,
+    definitions: int,
+    postings: int,
+) -> KeyedRow:
+    """Return what is found by key, so many at most of the files by path and of the definitions by name.
 
+    Of the postings those of the commonest lexemes are left out beyond so many, where all files are searched: they
+    tell least and cost most. The two rarest are read always; the weight of a lexeme counts as its rarity does.
 
-async def postings(connection: AsyncConnection[Any], pool_id: int, lexemes: Iterable[str]) -> Postings:
-    """Return the postings of these lexemes."""
-    cursor = await connection.execute(for_pool(_POSTINGS, pool_id), {"lexemes": list(lexemes)}, binary=True)
-    row = await cursor.fetchone()
-    return Postings.unpack(*(row or ([], [], b"", b"", b"")))
+    The files whose paths contain most of the lexemes come first, with their first chunks; a name means definitions of
+    whatever case, those of the same case first.
+    """
+    parameters = area.parameters() | {
+        "lexemes": list(lexemes),
+        "weights": list(lexemes.values()),
+        "postings": postings if area.is_open else None,
+        "paths": _PATHS_FOR_A_FILE * files if area.is_open else None,
+        "files": files,
+        "names": list(names),
+        "folded": [name.lower() for name in names],
+        "definitions": definitions,
+    }
+    cursor = await connection.execute(for_pool(_KEYED, area.pool_id), parameters, binary=True)
+    chunks, length, found, counts, by_path, by_name, *packed = await one(cursor)
+    frequencies = dict(zip(found, counts, strict=True))
+    return KeyedRow(Corpus(chunks, length), Postings.unpack(*packed), frequencies, by_path, by_name)
 
 
 async def visible_chunks(connection: AsyncConnection[Any], area: Area, chunk_ids: Sequence[int]) -> set[int]:
     """Return those of the chunks that the area's blobs and kinds leave."""
     statement = for_pool(_VISIBLE_CHUNKS, area.pool_id)
-    cursor = await connection.execute(statement, area.parameters() | {"chunks": _array(chunk_ids)}, binary=True)
+    cursor = await connection.execute(statement, area.parameters() | {"chunks": array(chunk_ids)}, binary=True)
     return {row[0] for row in await cursor.fetchall()}
 
 
@@ -261,87 +291,28 @@ async def nearest_chunks(
 ) -> dict[int, float]:
     """Return the chunks nearest to a query vector, nearest first, with their cosines.
 
-    Without `exact` the pool's HNSW index is used if it has one; with conditions it may then return too few.
+    Without `exact` the pool's HNSW index is used if it has one; with conditions it may then return too few. Further
+    statements of the transaction or pipeline are planned as look-ups by key.
     """
     from pgvector import HalfVector
 
-    parameters = {"vector": HalfVector(vector), "limit": limit}
+    ef_search = str(min(MAX_EF_SEARCH, max(limit, MIN_EF_SEARCH)))
+    parameters = {"vector": HalfVector(vector), "limit": limit, "ef_search": ef_search}
     if area.is_open and not exact:
         statement, prepare = NEAREST, None
     else:
         # Planned for these very blobs: a prepared statement would compare every row with each of them.
-        statement, prepare = _NEAREST_PASSING_EXACT if exact else _NEAREST_PASSING, False
+        compared = _NEAREST_OF_KINDS if area.blobs is None else _NEAREST_LISTED
+        statement, prepare = compared if exact else _NEAREST_PASSING, False
         parameters |= area.parameters()
-    cursor = await connection.execute(
-        for_pool(statement, area.pool_id, len(vector)), parameters, binary=True, prepare=prepare
-    )
-    return _cosines(await cursor.fetchall())
-
-
-async def cosines(
-    connection: AsyncConnection[Any], pool_id: int, vector: NDArray[np.float32], chunk_ids: Sequence[int]
-) -> dict[int, float]:
-    """Return the cosine of each of these chunks that has a vector."""
-    from pgvector import HalfVector
-
-    parameters = {"vector": HalfVector(vector), "chunks": _array(chunk_ids)}
-    cursor = await connection.execute(for_pool(_DISTANCES, pool_id), parameters, binary=True)
-    return _cosines(await cursor.fetchall())
-
-
-async def chunks_by_path(connection: AsyncConnection[Any], area: Area, lexemes: Sequence[str], limit: int) -> list[int]:
-    """Return the first chunks of the visible files whose paths contain most of these lexemes."""
-    paths = _PATHS_FOR_A_FILE * limit if area.is_open else None
-    parameters = area.parameters() | {"lexemes": list(lexemes), "limit": limit, "paths": paths}
-    cursor = await connection.execute(for_pool(_CHUNKS_BY_PATH, area.pool_id), parameters, binary=True)
-    return [row[0] for row in await cursor.fetchall()]
-
-
-async def chunks_by_definition(
-    connection: AsyncConnection[Any], area: Area, names: Sequence[str], limit: int
-) -> list[int]:
-    """Return the chunks that define one of these names, whatever its case; the same case first."""
-    parameters = area.parameters() | {
-        "names": [name.lower() for name in names],
-        "exact": list(names),
-        "limit": limit,
-    }
-    cursor = await connection.execute(for_pool(_CHUNKS_BY_DEFINITION, area.pool_id), parameters, binary=True)
-    return [row[0] for row in await cursor.fetchall()]
-
-
-async def definitions(
-    connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]
-) -> dict[int, list[Definition]]:
-    """Return what each of these chunks defines."""
-    cursor = await connection.execute(for_pool(_DEFINITIONS, pool_id), {"chunks": _array(chunk_ids)}, binary=True)
-    found: defaultdict[int, list[Definition]] = defaultdict(list)
-    for columns in await cursor.fetchall():  # one row: a thousand would take milliseconds to convert
-        for chunk_id, definition in zip(columns[0], map(Definition, columns[1], columns[2]), strict=True):
-            found[chunk_id].append(definition)
-    return found
-
-
-async def chunks(connection: AsyncConnection[Any], area: Area, chunk_ids: Sequence[int]) -> list[ChunkRow]:
-    """Return these chunks, once for each visible file in which one stands."""
-    parameters = area.file_parameters() | {"chunks": _array(chunk_ids)}
-    cursor = await connection.execute(for_pool(_CHUNKS, area.pool_id), parameters, binary=True)
-    ids = area.repository_ids
-    # PostgreSQL counts from 1. To make a UUID of each row would cost more than all else in it.
-    rows = [ChunkRow(chunk_id, ids[n - 1], *rest) for chunk_id, n, *rest in await cursor.fetchall()]
-    return [row for row in rows if area.filter.passes_category(row.path)] if area.filter.categories else rows
+    whole = for_pool(statement, area.pool_id, len(vector))
+    return cosines(*await one(await connection.execute(whole, parameters, binary=True, prepare=prepare)))
 
 
 async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, str]:
     """Return the text of each of these chunks."""
-    cursor = await connection.execute(for_pool(_CONTENTS, pool_id), {"chunks": _array(chunk_ids)}, binary=True)
+    cursor = await connection.execute(for_pool(_CONTENTS, pool_id), {"chunks": array(chunk_ids)}, binary=True)
     return dict(await cursor.fetchall())
-
-
-async def path_frequencies(connection: AsyncConnection[Any], pool_id: int, lexemes: Sequence[str]) -> dict[str, int]:
-    """Return in how many of the pool's paths each of these lexemes occurs."""
-    statement = for_pool(_PATH_FREQUENCIES, pool_id)
-    return dict(await (await connection.execute(statement, {"lexemes": list(lexemes)}, binary=True)).fetchall())
 
 
 async def lines(
@@ -358,11 +329,15 @@ async def lines(
     ]
 
 
-def _array(ids: Iterable[int]) -> str:
-    """Write an array of integers as PostgreSQL reads it; the driver takes a millisecond for a few hundred."""
-    return "{" + ",".join(map(str, ids)) + "}"
+def cosines(chunk_ids: Iterable[int], distances: Iterable[float]) -> dict[int, float]:
+    """Return 1 - distance by chunk, nearest first and ties by id; a vector of zeros is at no distance."""
+    near = sorted(one for one in zip(distances, chunk_ids, strict=True) if not math.isnan(one[0]))
+    return {chunk_id: 1 - distance for distance, chunk_id in near}
 
 
-def _cosines(rows: Iterable[tuple[int, float]]) -> dict[int, float]:
-    """Return 1 - distance by chunk, nearest first and ties by id."""
-    return {chunk_id: 1 - distance for chunk_id, distance in sorted(rows, key=lambda row: (row[1], row[0]))}
+async def one(cursor: AsyncCursor[Any]) -> Sequence[Any]:
+    """Return the row of a statement that has exactly one."""
+    row: Sequence[Any] | None = await cursor.fetchone()
+    if row is None:
+        raise psycopg.DataError("a statement that returns one row returned none")
+    return row

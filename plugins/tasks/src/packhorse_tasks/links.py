@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from packhorse.database import reading
 from packhorse.errors import PackhorseError
 from packhorse_tasks import store
 from packhorse_tasks.models import Place
@@ -29,13 +29,13 @@ async def touching(
     A task touches a file that it refers to, by itself or by a folder above it, and every file of a branch that it is
     on. Tasks that name no repository count for every one.
     """
-    above = {path: [path, *(str(folder) for folder in PurePosixPath(path).parents if folder.name)] for path in paths}
+    above = {path: [path, *_folders(path)] for path in paths}
     arguments = {
         "repository": repository,
         "branch": branch,
         "paths": sorted({p for folders in above.values() for p in folders}),
     }
-    async with database.connection() as connection:
+    async with reading(database) as connection:
         found = await store.rows(connection, store.TOUCHING, arguments)
     links: dict[str, list[dict[str, str]]] = {}
     for path, folders in above.items():
@@ -45,6 +45,12 @@ async def touching(
         if tasks:
             links[path] = [{"id": str(row["id"]), "title": row["title"], "status": row["status"]} for row in tasks]
     return links
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders above a `/`-separated path, the innermost first."""
+    ends = [i for i, character in enumerate(path) if character == "/" and i]
+    return [path[:end] for end in reversed(ends)]
 
 
 async def relevant_code(context: PluginContext, task: Task) -> tuple[list[Place], str | None]:

@@ -13,6 +13,7 @@ from packhorse.errors import InvalidInputError, NotFoundError
 from packhorse_indexing.ids import chunk_uuid, parse_chunk_uuid
 from packhorse_search import store as chunks
 from packhorse_search.area import narrowed
+from packhorse_search.description import describe
 from packhorse_search.excerpt import excerpt, shown, tokens
 from packhorse_search.lookup import outline, store, symbols
 from packhorse_search.lookup.answer import SimilarAnswer, SimilarPlace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
     from packhorse_search.area import Area
+    from packhorse_search.description import ChunkRow
     from packhorse_search.lookup.store import PlaceRow
     from packhorse_search.scope import Scope
 
@@ -57,13 +59,13 @@ async def answer(database: Database, where: Scope, request: Request) -> SimilarA
     place, vector = await _find(database, where, request.location)
     comparable = [one for one in where.repositories if (one.embedder, one.dimensions) == (place.embedder, len(vector))]
     repositories = {repository.id: repository for repository in comparable}
-    found: list[tuple[float, int, chunks.ChunkRow]] = []
+    found: list[tuple[float, int, ChunkRow]] = []
     for area in where.areas:
         if not repositories.keys() & set(area.repository_ids):
             continue
         async with database.connection() as connection:
             found += await _nearest(connection, area, vector, request.limit + _MORE)
-    found.sort(key=lambda one: (-one[0], one[2].path, one[2].start_line))
+    found.sort(key=lambda one: (-one[0], one[2].file.path, one[2].start_line))
     chosen = _distinct(found, place)[: request.limit]
     return SimilarAnswer(
         place=shown(f"{place.path}:{place.start_line}-{place.end_line}"),
@@ -74,17 +76,16 @@ async def answer(database: Database, where: Scope, request: Request) -> SimilarA
 
 async def _nearest(
     connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], wanted: int
-) -> list[tuple[float, int, chunks.ChunkRow]]:
+) -> list[tuple[float, int, ChunkRow]]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
-    await chunks.scan_index(connection, wanted)
     area = await narrowed(connection, area)
     nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=not area.is_open)
-    rows = await chunks.chunks(connection, area, list(nearest))
+    rows = (await describe(connection, area, list(nearest))).chunks
     if area.is_open and len(rows) < wanted <= len(nearest):
         # Others of the pool were nearer: a worktree that is not searched, or content that is listed no more.
         area = await narrowed(connection, area, listed=True)
         nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=True)
-        rows = await chunks.chunks(connection, area, list(nearest))
+        rows = (await describe(connection, area, list(nearest))).chunks
     return [(nearest[row.chunk_id], area.pool_id, row) for row in rows]
 
 
@@ -141,9 +142,7 @@ def _vector(place: PlaceRow) -> NDArray[np.float32]:
     return np.asarray(place.vector.to_list(), dtype=np.float32)
 
 
-def _distinct(
-    found: list[tuple[float, int, chunks.ChunkRow]], place: PlaceRow
-) -> list[tuple[float, int, chunks.ChunkRow]]:
+def _distinct(found: list[tuple[float, int, ChunkRow]], place: PlaceRow) -> list[tuple[float, int, ChunkRow]]:
     """Leave out the place itself, what reads the same, and copies of one another."""
     seen: set[object] = {place.hash, (place.pool_id, place.chunk_id)}
     kept = []
@@ -157,7 +156,7 @@ def _distinct(
 
 
 async def _shown(
-    database: Database, chosen: list[tuple[float, int, chunks.ChunkRow]], repositories: dict[UUID, Repository]
+    database: Database, chosen: list[tuple[float, int, ChunkRow]], repositories: dict[UUID, Repository]
 ) -> list[SimilarPlace]:
     texts: dict[tuple[int, int], str] = {}
     for pool_id in {pool_id for _, pool_id, _ in chosen}:
@@ -168,7 +167,7 @@ async def _shown(
     left = BUDGET
     answer = []
     for number, (score, pool_id, row) in enumerate(chosen):
-        if row.repository_id not in repositories:
+        if row.file.repository_id not in repositories:
             continue
         allowance = max(_LEAST, left // (len(chosen) - number))
         cut = excerpt(texts.get((pool_id, row.chunk_id), ""), row.start_line, (), allowance=allowance)
@@ -176,12 +175,12 @@ async def _shown(
         answer.append(
             SimilarPlace(
                 chunk_id=str(chunk_uuid(pool_id, row.chunk_id)),
-                repository=shown(repositories[row.repository_id].path),
-                file_path=shown(row.path),
+                repository=shown(repositories[row.file.repository_id].path),
+                file_path=shown(row.file.path),
                 start_line=cut.start_line,
                 end_line=cut.end_line,
                 symbol=shown(symbols.qualified(row.scope, row.symbol)) if row.symbol else None,
-                language=row.language,
+                language=row.file.language,
                 similarity_score=round(max(0.0, min(1.0, score)), 4),
                 content=cut.content,
                 truncated=cut.truncated,

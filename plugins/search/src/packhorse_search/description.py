@@ -1,0 +1,153 @@
+"""What the candidates of a retrieval are: their places, what they define, their cosines and texts, in one statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packhorse_search.area import array, for_pool
+from packhorse_search.candidates import Definition, File
+from packhorse_search.store import cosines, one
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from psycopg import AsyncConnection
+
+    from packhorse_search.area import Area
+
+
+class ChunkRow(NamedTuple):
+    """A chunk in one of the files that contain it."""
+
+    chunk_id: int
+    file: File
+    kind: str
+    symbol: str | None
+    scope: str | None
+    start_line: int
+    end_line: int
+    hash: bytes
+
+
+class Description(NamedTuple):
+    """What chunks are: their rows, what they define, and of some of them the cosines and the texts."""
+
+    chunks: list[ChunkRow]
+    definitions: dict[int, list[Definition]]
+    cosines: dict[int, float]
+    contents: dict[int, str]
+
+
+# One row of arrays: a thousand rows would take milliseconds to convert. OFFSET 0 has PostgreSQL look a blob's places
+# up by the blob, not each time among all that the repository lists.
+DESCRIBE = """
+WITH c AS MATERIALIZED (
+    SELECT c.id, c.blob_id, c.kind, c.symbol, c.scope, c.start_line, c.end_line, c.hash
+    FROM unnest(%(chunks)s::int[]) wanted (id)
+    JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+)
+SELECT chunks.*, files.*, definitions.*, vectors.*, texts.*
+FROM (
+    SELECT coalesce(array_agg(id), '{}'), coalesce(array_agg(blob_id), '{}'), coalesce(array_agg(kind), '{}'),
+           coalesce(array_agg(symbol), '{}'), coalesce(array_agg(scope), '{}'), coalesce(array_agg(start_line), '{}'),
+           coalesce(array_agg(end_line), '{}'), coalesce(array_agg(hash), '{}')
+    FROM c
+) chunks
+CROSS JOIN (
+    SELECT coalesce(array_agg(array_position(%(repositories)s::uuid[], r.id)), '{}'),
+           coalesce(array_agg(p.path), '{}'), coalesce(array_agg(b.language), '{}'), coalesce(array_agg(b.id), '{}')
+    FROM (SELECT DISTINCT blob_id FROM c) named
+    JOIN indexing.blob b ON b.pool_id = {pool} AND b.id = named.blob_id
+    CROSS JOIN LATERAL (
+        SELECT repository, path_id FROM indexing.listing WHERE pool_id = {pool} AND blob_id = b.id OFFSET 0
+    ) l
+    JOIN indexing.repository r ON r.pool_id = {pool} AND r.key = l.repository AND r.id = ANY(%(repositories)s)
+    JOIN indexing.path p ON p.pool_id = {pool} AND p.id = l.path_id
+    WHERE (%(extensions)s::text[] IS NULL OR p.extension = ANY(%(extensions)s))
+      AND (%(languages)s::text[] IS NULL OR b.language = ANY(%(languages)s))
+      AND (%(within)s::text[] IS NULL OR p.path ~ ANY(%(within)s))
+      AND (%(without)s::text[] IS NULL OR NOT p.path ~ ANY(%(without)s))
+      AND (NOT %(compared)s OR (r.id, p.path) IN (
+          SELECT * FROM unnest(%(changed_repositories)s::uuid[], %(changed_paths)s::text[])))
+) files
+CROSS JOIN (
+    SELECT coalesce(array_agg(d.chunk_id), '{}'), coalesce(array_agg(d.name), '{}'), coalesce(array_agg(d.kind), '{}')
+    FROM unnest(%(chunks)s::int[]) wanted (id)
+    JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = wanted.id
+) definitions
+CROSS JOIN (
+    SELECT coalesce(array_agg(e.chunk_id), '{}'), coalesce(array_agg(e.vector <=> %(vector)s), '{}')
+    FROM unnest(%(unmeasured)s::int[]) wanted (id)
+    JOIN indexing.embedding e ON e.pool_id = {pool} AND e.chunk_id = wanted.id
+) vectors
+CROSS JOIN (
+    SELECT coalesce(array_agg(c.id), '{}'), coalesce(array_agg(c.content), '{}')
+    FROM unnest(%(read)s::int[]) wanted (id)
+    JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+) texts
+"""
+
+
+async def describe(
+    connection: AsyncConnection[Any],
+    area: Area,
+    chunk_ids: Sequence[int],
+    vector: NDArray[np.float32] | None = None,
+    unmeasured: Sequence[int] = (),
+    read: Sequence[int] = (),
+) -> Description:
+    """Return what these chunks are, once for each visible file in which one stands.
+
+    Args:
+        connection: to the database.
+        area: decides which files are visible.
+        chunk_ids: the chunks.
+        vector: the query's embedding, None when nothing is compared.
+        unmeasured: those of the chunks whose cosine is wanted.
+        read: those whose text is wanted.
+    """
+    from pgvector import HalfVector
+
+    parameters = area.file_parameters() | {
+        "chunks": array(chunk_ids),
+        "vector": None if vector is None else HalfVector(vector),
+        "unmeasured": array(() if vector is None else unmeasured),
+        "read": array(read),
+    }
+    cursor = await connection.execute(for_pool(DESCRIBE, area.pool_id), parameters, binary=True)
+    row = await one(cursor)
+    definitions: defaultdict[int, list[Definition]] = defaultdict(list)
+    for chunk_id, definition in zip(row[12], map(Definition, row[13], row[14]), strict=True):
+        definitions[chunk_id].append(definition)
+    return Description(
+        _placed(row[:8], _files(area, *row[8:12])),
+        definitions,
+        cosines(row[15], row[16]),
+        dict(zip(row[17], row[18], strict=True)),
+    )
+
+
+def _files(
+    area: Area, repositories: list[int], paths: list[str], languages: list[str], blobs: list[int]
+) -> dict[int, list[File]]:
+    """Return the visible files of each blob."""
+    found: defaultdict[int, list[File]] = defaultdict(list)
+    ids = area.repository_ids
+    passes = area.filter.passes_category if area.filter.categories else None
+    for n, path, language, blob_id in zip(repositories, paths, languages, blobs, strict=True):
+        if passes is None or passes(path):
+            # PostgreSQL counts from 1. To make a UUID of each row would cost more than all else in it.
+            found[blob_id].append(File(ids[n - 1], path, language, blob_id))
+    return found
+
+
+def _placed(columns: Sequence[list[Any]], files: Mapping[int, Sequence[File]]) -> list[ChunkRow]:
+    """Return a row for each visible file in which a chunk stands."""
+    return [
+        ChunkRow(chunk_id, file, *rest)
+        for chunk_id, blob_id, *rest in zip(*columns, strict=True)
+        for file in files.get(blob_id, ())
+    ]

@@ -1,0 +1,35 @@
+"""Texts that may hold a word of a query, found without cutting every text into its words."""
+
+from __future__ import annotations
+
+import os.path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+_MIN_PREFIX = 3
+
+
+def probes(forms: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return strings of which every lower-cased text with one of these words or their related forms holds one.
+
+    What a word and its forms begin with stands for all of them: "pars" for parse, parser and parsing.
+    """
+    found = []
+    for word, related in forms.items():
+        prefix: str = os.path.commonprefix([word, *related])  # noqa: RUF071 - of words, not of paths
+        found += [prefix] if len(prefix) >= min(_MIN_PREFIX, len(word)) else [word, *related]
+    return tuple(dict.fromkeys(found))
+
+
+def likely(probes: Iterable[str], texts: Sequence[str]) -> set[int]:
+    """Return which of the texts, by their numbers, may hold a word for which the probes stand."""
+    lowered = [text.lower() for text in texts]
+    together = "\n".join(lowered)
+    # A lexeme may be written otherwise than its text where that is not ASCII.
+    found = set() if together.isascii() else {i for i, text in enumerate(texts) if not text.isascii()}
+    for probe in probes:
+        if probe in together:
+            found.update([i for i, text in enumerate(lowered) if probe in text])
+    return found
