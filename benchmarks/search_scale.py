@@ -165,7 +165,7 @@ def _copy_postings(connection: Connection[Any], pool: int, segments: int, by_chu
         renamed = len(frequencies) < RARE and drawn.random() < RENAMED
         postings.append(
             (
-                f"{lexeme[:60]}_{copy}" if renamed else lexeme,
+                f"{lexeme[:60]}~{copy}" if renamed else lexeme,
                 np.frombuffer(ids, "<i4") + np.int32(by_chunk),
                 np.frombuffer(frequencies, "u1"),
                 np.frombuffer(lengths, "<u2"),

@@ -89,13 +89,13 @@ def test_a_file_that_is_still_unreadable_is_no_change_and_one_that_became_readab
     unreadable = StoredFile(None, "unreadable", UNKNOWN, rebuild=False, hash=None)
     listed = {"locked.py": unreadable, "closed/": unreadable, "sub/dark/": unreadable}
     with nobody():
-        _, plan, closed, settled = _compare(str(folder), Limits(), listed)
+        _, plan, closed, settled, _ = _compare(str(folder), Limits(), listed)
         assert {todo.path for todo in plan.todo} == {"open.py", "sub/deep.py"}
         assert set(closed) == {"closed/", "sub/dark/", "locked.py"}
         assert settled == []
     (folder / "locked.py").chmod(0o644)
     with nobody():
-        _, plan, closed, _ = _compare(str(folder), Limits(), listed)
+        _, plan, closed, _, _ = _compare(str(folder), Limits(), listed)
     assert {todo.path for todo in plan.todo} == {"open.py", "sub/deep.py", "locked.py"}
     assert set(closed) == {"closed/", "sub/dark/"}
 
