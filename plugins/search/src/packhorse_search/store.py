@@ -1,4 +1,6 @@
-"""Every SQL statement of the plugin. They read the tables of the indexing plugin, whose schema is the interface.
+"""The statements of a search that find; `description` says what was found, `area` which files a filter passes.
+
+They read the tables of the indexing plugin, whose schema is the interface.
 
 The pool stands in the text of a statement, so that the plan that PostgreSQL keeps is made for the partition of that
 pool alone, whatever other repositories are beside it. Lists of ids are joined rather than compared with ANY: in a
@@ -6,7 +8,7 @@ prepared statement PostgreSQL walks such an array for each row (600 ids against 
 
 A file is visible when one of the repositories lists it and the filter passes it. What a filter passes is looked up
 once and handed to each retrieval as blobs; each states the condition itself, so that what it returns has been filtered
-before it was ranked. Without a filter nearly all of a pool is visible, and `chunks` leaves out what is not. A filter on
+before it was ranked. Without a filter nearly all of a pool is visible, and `describe` leaves out what is not. A filter on
 kinds of symbols leaves the chunks that define one.
 """
 
