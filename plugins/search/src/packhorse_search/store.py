@@ -8,7 +8,7 @@ prepared statement PostgreSQL walks such an array for each row (600 ids against 
 
 A file is visible when one of the repositories lists it and the filter passes it. What a filter passes is looked up
 once and handed to each retrieval as blobs; each states the condition itself, so that what it returns has been filtered
-before it was ranked. Without a filter nearly all of a pool is visible, and `describe` leaves out what is not. A filter on
+before it was ranked. Without a filter nearly all of a pool is visible; `describe` leaves out what is not. A filter on
 kinds of symbols leaves the chunks that define one.
 """
 
