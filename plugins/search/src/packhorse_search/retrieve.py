@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FEW_CHUNKS = 5_000
 """Chunks up to which those that pass a filter are listed rather than looked up among the ranked."""
 
-EXACT_CHUNKS = 20_000
+EXACT_CHUNKS = 10_000
 """Chunks up to which those that pass a filter are compared one by one; a scan of the HNSW index would miss some."""
 
 
