@@ -53,6 +53,8 @@ def _embed(run: Run, encode: Encode, batch: int) -> None:
         copies = [chunk for chunk in chunks if chunk.hash in older]
         run.embed_done += len(chunks)
         with run.stage("write"), run.transaction():
+            # What an embedder gave costs more than a wait for the disk: a killed server would lose several batches.
+            run.connection.execute("SET LOCAL synchronous_commit = on")
             store.add_embeddings(
                 run.connection,
                 pool,
