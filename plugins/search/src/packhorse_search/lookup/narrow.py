@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from packhorse_indexing.lexemes import PARTIAL, UNCOUNTED
+from packhorse_search.area import narrowed
 from packhorse_search.lookup import store, vocabulary
 from packhorse_search.lookup.literals import worth
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from psycopg import AsyncConnection
 
+    from packhorse_search.area import Area
     from packhorse_search.lookup.literals import Required
 
 FEW = 200
@@ -36,14 +38,15 @@ class Narrowed:
     by_index: bool
 
 
-async def candidates(connection: AsyncConnection[Any], pool_id: int, required: Required) -> Narrowed:
-    """Return the chunks that may match."""
-    found = await _by_lexemes(connection, pool_id, required)
-    if found is not None:
-        return Narrowed(found if len(found) <= MANY else None, by_index=True)
-    if not required.run:
-        return Narrowed(None, by_index=False)
-    return Narrowed(await store.chunks_containing(connection, pool_id, required.run, MANY), by_index=False)
+async def candidates(connection: AsyncConnection[Any], area: Area, required: Required) -> Narrowed:
+    """Return the chunks that may match, if the area's filter leaves too many files to read them all."""
+    found = await _by_lexemes(connection, area.pool_id, required)
+    by_index = found is not None
+    if found is None and required.run:
+        passing = await narrowed(connection, area)
+        if passing.blobs is None or passing.size > MANY:
+            found = await store.chunks_containing(connection, area.pool_id, required.run)
+    return Narrowed(found if found is not None and len(found) <= MANY else None, by_index)
 
 
 async def _by_lexemes(connection: AsyncConnection[Any], pool_id: int, required: Required) -> NDArray[np.int32] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ SYMBOLS = 6
 """Names that stand for what a file or folder of a folder defines."""
 
 SUGGESTIONS = 3
+_SLASH = re.compile("/")
 _FRAME = 6
 _TELLING_FILES = 3
 """Files of a folder whose symbols stand for it."""
@@ -111,15 +114,23 @@ def relative(path: str, root: str) -> str | None:
 
 
 async def _nearest(database: Database, where: Scope, asked: str) -> str:
-    name = PurePosixPath(asked).name
     paths: list[str] = []
     for area in where.areas:
         async with database.connection() as connection:
             paths += [row.path for row in await store.files(connection, area, None)]
-    same = [path for path in paths if PurePosixPath(path).name == name]
-    near = same or difflib.get_close_matches(asked.strip("/"), paths[:20_000], n=SUGGESTIONS)
-    hint = f"Did you mean {', '.join(shown(path) for path in near[:SUGGESTIONS])}?" if near else ""
-    return hint or "Give a path from the repository's root; code_outline without path shows the root."
+    near = await asyncio.to_thread(nearest, asked.strip("/"), paths)
+    hint = f"Did you mean {', '.join(map(shown, near))}?" if near else ""
+    return hint or "Give a path from the repository's root; outline_code without path shows the root."
+
+
+def nearest(asked: str, paths: Sequence[str]) -> list[str]:
+    """Return those of these files and of the folders they are in whose names are most like a path's, likest first."""
+    places = {*paths, *(path[: slash.start()] for path in paths for slash in _SLASH.finditer(path))}
+    named: dict[str, list[str]] = {}
+    for place in sorted(places):
+        named.setdefault(place.rpartition("/")[2], []).append(place)
+    names = difflib.get_close_matches(asked.rpartition("/")[2], named, n=SUGGESTIONS)
+    return difflib.get_close_matches(asked, [path for name in names for path in named[name]], n=SUGGESTIONS, cutoff=0)
 
 
 def symbols(rows: Sequence[DefinitionRow]) -> list[Entry]:
@@ -179,14 +190,14 @@ async def _add_symbols(
     ]
     blobs = {row.blob_id for files in telling for row in files}
     async with database.connection() as connection:
-        known = await store.definitions_of(connection, repository.pool_id, blobs)
+        known = await store.definitions_of(connection, repository.pool_id, blobs, outermost=True)
     for entry, files in zip(page, telling, strict=True):
         entry.symbols = top_symbols([known.get(row.blob_id, []) for row in files])
 
 
 def top_symbols(files: Sequence[Sequence[DefinitionRow]]) -> list[str]:
-    """Return the outermost names that files define, the longest definitions first, a few of each file."""
-    defining = [outer for rows in files if (outer := [row for row in rows if row.scope is None])][:_TELLING_FILES]
+    """Return names of what files define outermost, the longest definitions first, a few of each file."""
+    defining = [list(rows) for rows in files if rows][:_TELLING_FILES]
     share = max(1, SYMBOLS // max(1, len(defining)))
     names: dict[str, None] = {}
     for outer in defining:

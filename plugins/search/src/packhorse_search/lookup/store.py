@@ -98,8 +98,9 @@ _CHUNKS_WITH = """
 SELECT chunk_ids FROM indexing.posting WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
 """
 
+# An aggregate is worth several processes to PostgreSQL; rows, of which it expects far too many, are not.
 _CHUNKS_CONTAINING = """
-SELECT id FROM indexing.chunk WHERE pool_id = {pool} AND position(%(run)s IN content) > 0 LIMIT %(limit)s
+SELECT coalesce(array_agg(id), '{}') FROM indexing.chunk WHERE pool_id = {pool} AND position(%(run)s IN content) > 0
 """
 
 # One row of arrays, as in `packhorse_search.description`: 20,000 rows take longer to convert than to find.
@@ -203,12 +204,12 @@ LIMIT %(limit)s
 """
 
 _BELOW = """
-SELECT f.path, b.language, f.blob_id, b.lines
+SELECT coalesce(array_agg(f.path), '{}'), coalesce(array_agg(b.language), '{}'), coalesce(array_agg(b.id), '{}'),
+       coalesce(array_agg(b.lines), '{}')
 FROM indexing.file f
 JOIN indexing.blob b ON b.pool_id = {pool} AND b.id = f.blob_id
 WHERE f.pool_id = {pool} AND f.repository_id = %(repository)s
   AND (%(path)s = '' OR f.path = %(path)s OR starts_with(f.path, %(path)s || '/'))
-ORDER BY f.path
 """
 
 _PLACE = """
@@ -240,6 +241,7 @@ SELECT d.blob_id, d.name, d.kind, d.line, d.end_line, d.scope
 FROM unnest(%(blobs)s::int[]) wanted (blob_id)
 JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.blob_id
 JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = c.id
+WHERE d.scope IS NULL OR NOT %(outermost)s
 ORDER BY d.blob_id, d.line, d.end_line DESC
 """
 
@@ -257,14 +259,11 @@ async def chunks_with(connection: AsyncConnection[Any], pool_id: int, lexemes: I
     return np.unique(np.frombuffer(b"".join(ids for (ids,) in await cursor.fetchall()), dtype="<i4"))
 
 
-async def chunks_containing(
-    connection: AsyncConnection[Any], pool_id: int, run: str, limit: int
-) -> NDArray[np.int32] | None:
-    """Return the ids of the chunks that contain a text, ascending, by reading all; None when more than `limit` do."""
-    parameters = {"run": run, "limit": limit + 1}
-    cursor = await connection.execute(for_pool(_CHUNKS_CONTAINING, pool_id), parameters, binary=True)
-    found = [chunk for (chunk,) in await cursor.fetchall()]
-    return None if len(found) > limit else np.array(sorted(found), dtype=np.int32)
+async def chunks_containing(connection: AsyncConnection[Any], pool_id: int, run: str) -> NDArray[np.int32]:
+    """Return the ids of the chunks that contain a text, ascending, by reading all."""
+    cursor = await connection.execute(for_pool(_CHUNKS_CONTAINING, pool_id), {"run": run}, binary=True)
+    [found] = await one(cursor)
+    return np.sort(np.array(found, dtype=np.int32))
 
 
 async def files(connection: AsyncConnection[Any], area: Area, chunks: NDArray[np.int32] | None) -> list[FileRow]:
@@ -326,10 +325,10 @@ async def names_near(connection: AsyncConnection[Any], area: Area, name: str, li
 
 
 async def below(connection: AsyncConnection[Any], pool_id: int, repository_id: UUID, path: str) -> list[ListedRow]:
-    """Return the file at a path of a repository, or every file below it, by path; '' is the whole repository."""
+    """Return the file at a path of a repository, or every file below it; '' is the whole repository."""
     parameters = {"repository": repository_id, "path": path}
     cursor = await connection.execute(for_pool(_BELOW, pool_id), parameters, binary=True)
-    return [ListedRow(*row) for row in await cursor.fetchall()]
+    return list(map(ListedRow, *await one(cursor)))
 
 
 async def place(
@@ -353,10 +352,10 @@ async def chunk_place(
 
 
 async def definitions_of(
-    connection: AsyncConnection[Any], pool_id: int, blob_ids: Iterable[int]
+    connection: AsyncConnection[Any], pool_id: int, blob_ids: Iterable[int], *, outermost: bool = False
 ) -> dict[int, list[DefinitionRow]]:
-    """Return what these blobs define, by blob, in the order of the lines."""
-    parameters = {"blobs": array(blob_ids)}
+    """Return what these blobs define, or the `outermost` of it, by blob, in the order of the lines."""
+    parameters = {"blobs": array(blob_ids), "outermost": outermost}
     await by_key(connection)
     cursor = await connection.execute(for_pool(_DEFINITIONS_OF_BLOBS, pool_id), parameters, binary=True)
     by_blob: defaultdict[int, list[DefinitionRow]] = defaultdict(list)

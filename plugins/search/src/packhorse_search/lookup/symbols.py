@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 import sys
@@ -21,7 +22,7 @@ from packhorse_search.lookup.walk import candidates, walk
 from packhorse_search.weights import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from packhorse.database.pool import Database
@@ -252,7 +253,11 @@ async def _suggestions(database: Database, where: Scope, name: str) -> list[str]
         async with database.connection() as connection:
             passed = await narrowed(connection, area)
             names.update(await store.names_near(connection, passed, name, _NEAR_NAMES))
+    return await asyncio.to_thread(_near, name.lower(), names)
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
     folded = {found.lower(): found for found in sorted(names)}
-    near = difflib.get_close_matches(name.lower(), folded, n=SUGGESTIONS, cutoff=0.6)
-    parts = sorted((found for found in folded if name.lower() in found), key=len)
+    near = difflib.get_close_matches(name, folded, n=SUGGESTIONS, cutoff=0.6)
+    parts = sorted((found for found in folded if name in found), key=len)
     return [shown(folded[found]) for found in dict.fromkeys([*near, *parts])][:SUGGESTIONS]

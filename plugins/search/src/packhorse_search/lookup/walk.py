@@ -75,9 +75,9 @@ async def candidates(database: Database, where: Scope, pattern: Pattern) -> tupl
     is_narrowed = True
     for area in where.areas:
         async with database.connection() as connection:
-            narrowed = await narrow.candidates(connection, area.pool_id, pattern.required)
-            is_narrowed &= narrowed.by_index
-            for row in await store.files(connection, area, narrowed.chunks):
+            known = await narrow.candidates(connection, area, pattern.required)
+            is_narrowed &= known.by_index
+            for row in await store.files(connection, area, known.chunks):
                 # A worktree lists the same content at the same path.
                 found.setdefault((area.pool_id, row.blob_id, row.path), Candidate(area.pool_id, row))
     return sorted(found.values(), key=_order), is_narrowed
@@ -99,7 +99,7 @@ async def walk(database: Database, files: Sequence[Candidate], first: int, patte
         cost = sum(_cost(one, pattern) for one in batch)
         if result.read and (time.monotonic() > until or left < cost):
             break
-        if result.total >= enough and time.monotonic() > began + SECONDS_FULL and files[-1].row.chunks is None:
+        if result.total >= enough and time.monotonic() > began + SECONDS_FULL:
             break
         left -= cost
         texts: dict[tuple[int, int], list[TextRow]] = {}
