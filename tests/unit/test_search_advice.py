@@ -33,3 +33,9 @@ def test_nothing_is_suggested_for_what_is_right_or_means_nothing_here(directory)
 
 def test_an_empty_index_has_nothing_to_name():
     assert for_no_file("src", []).endswith("the repository's root.")
+
+
+def test_names_that_come_from_files_are_shown_with_their_hidden_characters_escaped():
+    told = for_no_file("src/netwrok", [("src/network\u202e/a.\x1b[31mpy", "python")])
+    assert "Did you mean src/network\\u202e?" in told
+    assert "Extensions: \\x1b[31mpy (1)." in told

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
-import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from packhorse_search.excerpt import shown, tokens
 from packhorse_search.kinds import file_kind
 from packhorse_search.lookup import grep, store
 from packhorse_search.lookup.answer import Entry, OutlineAnswer
+from packhorse_search.nearby import folders, nearest
 from packhorse_search.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ SYMBOLS = 6
 """Names that stand for what a file or folder of a folder defines."""
 
 SUGGESTIONS = 3
-_SLASH = re.compile("/")
 _FRAME = 6
 _TELLING_FILES = 3
 """Files of a folder whose symbols stand for it."""
@@ -118,19 +116,9 @@ async def _nearest(database: Database, where: Scope, asked: str) -> str:
     for area in where.areas:
         async with database.connection() as connection:
             paths += [row.path for row in await store.files(connection, area, None)]
-    near = await asyncio.to_thread(nearest, asked.strip("/"), paths)
+    near = await asyncio.to_thread(lambda: nearest(asked.strip("/"), folders(paths).union(paths), SUGGESTIONS))
     hint = f"Did you mean {', '.join(map(shown, near))}?" if near else ""
     return hint or "Give a path from the repository's root; outline_code without path shows the root."
-
-
-def nearest(asked: str, paths: Sequence[str]) -> list[str]:
-    """Return those of these files and of the folders they are in whose names are most like a path's, likest first."""
-    places = {*paths, *(path[: slash.start()] for path in paths for slash in _SLASH.finditer(path))}
-    named: dict[str, list[str]] = {}
-    for place in sorted(places):
-        named.setdefault(place.rpartition("/")[2], []).append(place)
-    names = difflib.get_close_matches(asked.rpartition("/")[2], named, n=SUGGESTIONS)
-    return difflib.get_close_matches(asked, [path for name in names for path in named[name]], n=SUGGESTIONS, cutoff=0)
 
 
 def symbols(rows: Sequence[DefinitionRow]) -> list[Entry]:

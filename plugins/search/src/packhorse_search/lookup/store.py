@@ -120,12 +120,14 @@ WHERE f.pool_id = {pool} AND f.repository_id = ANY(%(repositories)s)
 """
 
 # By key from what is wanted to the files in which it stands; the view of files would be joined as a whole. OFFSET 0
-# has PostgreSQL look a blob's places up by the blob.
+# keeps PostgreSQL to it, here and below: without statistics, in a pool that is being filled, it goes the other way.
 _FILES_OF_CHUNKS = """
 WITH c AS MATERIALIZED (
     SELECT c.id, c.blob_id, c.ordinal
     FROM unnest(%(chunks)s::int[]) wanted (id)
-    JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+    CROSS JOIN LATERAL (
+        SELECT id, blob_id, ordinal FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0
+    ) c
 )
 SELECT files.*, candidates.*
 FROM (
@@ -153,7 +155,7 @@ CROSS JOIN (
 _TEXTS = """
 SELECT c.blob_id, c.start_line, convert_to(c.content, 'UTF8')
 FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
 WHERE %(run)s = '' OR position(%(run)s IN c.content) > 0
 ORDER BY c.blob_id, c.ordinal
 """
@@ -161,7 +163,7 @@ ORDER BY c.blob_id, c.ordinal
 _TEXTS_OF_BLOBS = """
 SELECT c.blob_id, c.start_line, convert_to(c.content, 'UTF8')
 FROM unnest(%(blobs)s::int[]) wanted (blob_id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.blob_id
+CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND blob_id = wanted.blob_id OFFSET 0) c
 WHERE %(run)s = '' OR position(%(run)s IN c.content) > 0
 ORDER BY c.blob_id, c.ordinal
 """
@@ -239,7 +241,7 @@ LIMIT 1
 _DEFINITIONS_OF_BLOBS = """
 SELECT d.blob_id, d.name, d.kind, d.line, d.end_line, d.scope
 FROM unnest(%(blobs)s::int[]) wanted (blob_id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.blob_id
+CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND blob_id = wanted.blob_id OFFSET 0) c
 JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = c.id
 WHERE d.scope IS NULL OR NOT %(outermost)s
 ORDER BY d.blob_id, d.line, d.end_line DESC
