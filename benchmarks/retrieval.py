@@ -16,6 +16,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 LIMIT = 10
 TOKENS = 2_000
 """How much of an answer's text counts for recall."""
+PLACE = re.compile(r"(.+?):(\d+)(?: |$)")
+"""A file that an answer only names, with its line and perhaps a symbol; paths may hold blanks."""
 
 
 def ndcg(results: list[dict[str, Any]], targets: list[str | dict[str, Any]]) -> float:
@@ -70,7 +73,7 @@ def _places(answer: SearchAnswer) -> list[dict[str, Any]]:
         first, last = result.chunk_lines or (result.start_line, result.end_line)
         found.append({"path": result.file_path, "line": result.start_line, "start_line": first, "end_line": last})
     for place in answer.more:
-        path, line = place.split(" ")[0].rsplit(":", 1)
+        path, line = PLACE.findall(place)[0]
         found.append({"path": path, "line": int(line), "start_line": int(line), "end_line": int(line)})
     return found
 

@@ -63,3 +63,9 @@ def test_recall_counts_the_places_that_the_beginning_of_the_text_names(benchmark
     assert benchmark_.recall(text, places, ["a.py"]) == 1.0
     assert benchmark_.recall(text, places, ["a.py", "b.py"]) == 0.5
     assert benchmark_.recall(text, places, [{"path": "a.py", "start_line": 21, "end_line": 30}]) == 0.0
+
+
+def test_a_place_that_is_only_named_has_its_path_whole_with_blanks_in_it(benchmark_):
+    found = benchmark_.PLACE.findall
+    assert found("watch app/Main View.swift:12 body") == [("watch app/Main View.swift", "12")]
+    assert found("a.py:3") == [("a.py", "3")]
