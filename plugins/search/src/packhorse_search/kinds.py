@@ -24,25 +24,37 @@ class FileKind(StrEnum):
 
 # The first kind that fits counts: a test among vendored files is vendored.
 _PATTERNS: dict[FileKind, tuple[str, ...]] = {
-    FileKind.VENDORED: (r"(?:^|/)(?:vendor|vendored|_vendor|third[_-]?party|node_modules|bower_components)/",),
+    FileKind.VENDORED: (
+        r"(?:^|/)(?:vendor|vendored|_vendor|third[_-]?party|3rd[_-]?party|node_modules|bower_components|pods|carthage)/",
+        r"^(?:deps|externs?|externals)/",
+    ),
     FileKind.GENERATED: (
         r"(?:^|/)(?:generated|__generated__|autogen)/",
         r"[._-](?:pb|generated|gen|min|bundle)\.\w+$|_pb2(?:_grpc)?\.pyi?$|\.g\.\w+$",
         r"(?:^|/)(?:package-lock\.json|[\w-]+\.lock|go\.sum|pnpm-lock\.yaml)$",
     ),
     FileKind.TEST: (
-        r"(?:^|/)(?:tests?|__tests__|specs?|testing|testdata|test[_-]suite|fixtures?|__mocks__|mocks?|[\w-]*[Tt]ests)/",
-        r"(?:^|/)(?:test_[^/]*|conftest\.py)$|[._-](?:tests?|specs?)\.\w+$",
+        r"(?:^|/)(?:tests?|t|__tests__|specs?|testing|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|testutils?)/",
+        r"(?:^|/)(?:tests?[_-][\w.-]+|[\w.-]+[_-]tests?|[\w-]*[Tt]ests|[\w-]*fuzz(?:ing)?)/",
+        # In a shell's language a name that begins so is that of a script which runs tests, or helps to.
+        r"(?:^|/)(?:test_[^/]*(?<!sh)|conftest\.py)$|[._-](?:tests?|specs?)\.\w+$",
         r"(?-i:(?:^|/|[a-z0-9])(?:Tests?|Spec)\.\w+$)",
     ),
-    FileKind.EXAMPLE: (r"(?:^|/)(?:examples?|_examples|samples?|demos?|tutorials?|benchmarks?|benches|docs_src)/",),
-    FileKind.LEGACY: (r"(?:^|/)(?:_?compat|legacy|deprecat\w+)(?:/|\.\w+$)",),
-    FileKind.DOCUMENTATION: (
-        r"\.(?:md|mdx|rst|txt|adoc|org|stderr|stdout|snap|svg|html)$",
-        r"(?:^|/)(?:LICEN[CS]E|README|CHANGE\w*|AUTHORS|NOTICE|COPYING)[^/]*$|(?:^|/)docs?/",
+    FileKind.EXAMPLE: (
+        r"(?:^|/)(?:[^/]*[ _-])?(?:examples?|samples?|demos?|tutorials?|benchmarks?|bench|benches)/",
+        r"(?:^|/)(?:docs_src|playgrounds?)/",
     ),
+    FileKind.LEGACY: (r"(?:^|/)(?:_?compat|legacy|deprecat\w+)(?:/|\.\w+$)",),
+    # Before documentation: some of these are text files, or stand among it.
     FileKind.CONFIGURATION: (
         r"\.(?:ya?ml|toml|json|jsonc|ini|cfg|conf|properties|xml|csproj|mod|sum|lock|in|am|rc|env)$|(?:^|/)\.[^/]+$",
+        r"(?:^|/)(?:CMakeLists|[\w.-]*requirements[\w.-]*)\.txt$|\.config\.[cm]?[jt]s$",
+    ),
+    FileKind.DOCUMENTATION: (
+        r"\.(?:md|mdc|mdx|markdown|rst|txt|adoc|org|pod|texi|[1-8]|stderr|stdout|snap|svg|html)$",
+        # With another extension it is code: readme.ts, license.go.
+        r"(?:^|/)(?:LICEN[CS]E|README|CHANGES?|CHANGELOG|AUTHORS|NOTICE|COPYING)(?:[_-]\w+|(?-i:\.[A-Z\d]+))*$",
+        r"(?:^|/)docs?/",
     ),
     FileKind.REEXPORT: (r"(?:^|/)(?:__init__\.pyi?|index\.[cm]?[jt]sx?)$",),
 }
@@ -53,8 +65,8 @@ Category = Literal["code", "docs", "config", "tests"]
 
 _CATEGORIES: dict[FileKind, Category] = {
     FileKind.TEST: "tests",
-    FileKind.DOCUMENTATION: "docs",
     FileKind.CONFIGURATION: "config",
+    FileKind.DOCUMENTATION: "docs",
 }
 
 
