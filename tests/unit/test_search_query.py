@@ -56,6 +56,31 @@ def test_the_last_part_of_a_qualified_name_is_what_is_asked_for():
     assert parse("Database.open").names == ("open",)
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("what does `drain` wait for", ("drain",)),
+        ("what calls `pool.acquire()`?", ("acquire",)),
+        ("def drain", ("drain",)),
+        ("drain method", ("drain",)),
+        ("where is drain defined?", ("drain",)),
+        ("definition of drain", ("drain",)),
+        ("how Pool.acquire waits", ("Pool", "acquire")),
+        ("how fmt::print formats", ("print",)),
+        ("function composition utility", ()),
+        ("method for draining", ()),
+        ("use of `-- %%`", ()),
+    ],
+)
+def test_a_plain_word_is_a_name_where_only_a_name_stands(text, names):
+    assert parse(text).names == names
+
+
+@pytest.mark.parametrize("text", ["where are routes kept in the RoutesBuilder?", "RoutesBuilder?"])
+def test_the_mark_of_a_question_may_be_no_part_of_the_name_at_its_end(text):
+    assert parse(text).names == ("RoutesBuilder?", "RoutesBuilder")
+
+
 def test_a_query_that_names_a_kind_of_file_wants_it():
     assert FileKind.TEST in parse("tests of the session pool").wanted
     assert parse("the session pool").wanted == frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from packhorse.errors import InvalidInputError
@@ -27,6 +28,15 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 _NAME = re.compile(r"[^\W\d]\w*[?!]?")
 _QUALIFIED = re.compile(r"[^\W\d]\w*(?:(?:\.|::|->|#|/)[^\W\d]\w*)+(?:\(\))?")
 _CODE_LIKE = re.compile(r"\w_\w|[a-z][A-Z]|[A-Z]{2}[a-z]|^[A-Z][a-z]")
+_KEYWORDS = (
+    "class constant const def enum fn func function interface macro method module protocol struct trait type variable"
+).replace(" ", "|")
+_MARKED = re.compile(
+    rf"`([^`\s]+)`|^(?:{_KEYWORDS})\s+(\S+)$|^(\S+)\s+(?:{_KEYWORDS})$|\b(?:definition|declaration) of\s+(\S+)$"
+    r"|^where\s+is\s+(\S+)\s+(?:declared|defined|implemented)\W*$|(?:::|->|\b(?-i:[A-Z])\w*\.)([^\W\d]\w*)",
+    re.IGNORECASE,
+)
+"""What only a name stands in: backticks, alone beside a keyword, asked for by its definition, behind its owner."""
 _ERROR = re.compile(
     r"\b\w*(?:Error|Exception|Warning)\b\s*:|^(?:error|fatal|panic|traceback|uncaught|failed)\b|\bTraceback\b"
     r"|\bat line \d+|\bline \d+, in\b",
@@ -132,13 +142,17 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str, kind: QueryKind) -> tuple[str, ...]:
-    """Return the identifiers: the bare name, or what is written like one in anything else, `Router` included."""
-    found = dict.fromkeys(_NAME.findall(text))
-    if kind == "symbol":
-        return tuple(found)
+    """Return the identifiers: the bare name; in a sentence what is written like one, `Router` included, or marked."""
+    found = _NAME.findall(text)
     if kind == "qualified":
-        return tuple(found)[-1:]
-    return tuple(name for name in found if _CODE_LIKE.search(name) and name.lower() not in STOP_WORDS)
+        return tuple(found[-1:])
+    if kind != "symbol":
+        marked = [_NAME.findall(match[match.lastindex or 0])[-1:] for match in _MARKED.finditer(text)]
+        found = [name for name in found if _CODE_LIKE.search(name) and name.lower() not in STOP_WORDS]
+        found += chain.from_iterable(marked)
+    # The mark may be the question's and not the name's, which ends with one in Ruby and Elixir.
+    bare = [name[:-1] for name in found if name[-1] in "?!" and text.endswith(name)]
+    return tuple(dict.fromkeys(found + bare))
 
 
 def _wanted(words: tuple[str, ...]) -> frozenset[FileKind]:
