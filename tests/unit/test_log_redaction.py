@@ -83,6 +83,10 @@ def test_masking_takes_linear_time(text: str) -> None:
         ("lone\ud800", "lone\\ud800"),
         ("nul\x00", "nul\\x00"),
         ("tag\U000e0041", "tag\\U000e0041"),
+        ("selector\U000e0101\ufe00", "selector\\U000e0101\\ufe00"),
+        ("emoji 🐎\ufe0f\ufe0f", "emoji 🐎\ufe0f\\ufe0f"),
+        ("filler\u3164\u115f", "filler\\u3164\\u115f"),
+        ("joiner\u034f", "joiner\\u034f"),
     ],
 )
 def test_controls_and_invisible_characters_are_shown_as_escapes(text: str, shown: str) -> None:
@@ -90,7 +94,8 @@ def test_controls_and_invisible_characters_are_shown_as_escapes(text: str, shown
 
 
 def test_letters_of_any_language_stay() -> None:
-    assert visible("Grüße, 日本語, عربى, 🐎") == "Grüße, 日本語, عربى, 🐎"
+    for text in ("Grüße, 日本語, عربى, 🐎", "❤\ufe0f and 1\ufe0f\u20e3", "e\u0301"):
+        assert visible(text) == text
 
 
 def test_characters_may_be_kept() -> None:

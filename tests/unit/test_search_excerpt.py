@@ -132,7 +132,7 @@ def test_one_line_of_code_stands_in_the_line_of_its_place():
 
 def test_further_files_and_the_way_on_are_named():
     told = answer(result()).model_copy(update={"more": ["b.py:3 open", "c.py:1"], "next_cursor": "AAAA"})
-    assert present.text(told).endswith('More files: b.py:3 open; c.py:1\nMore results: cursor "AAAA"')
+    assert present.text(told).endswith('More files: `b.py:3 open; c.py:1`\nMore results: cursor "AAAA"')
     assert present.text(told, 10).startswith("11-11 of 7 matches")
     assert present.text(answer(), 10).startswith("No more of 7 matches")
 

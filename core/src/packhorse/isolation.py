@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import PackhorseError
 from packhorse.overtime import OvertimeError
-from packhorse.redaction import redact
+from packhorse.redaction import redact, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,4 +83,5 @@ def printable(text: str, longest: int) -> str:
     """Return `text` on one line with control, invisible and surrogate characters escaped, at most `longest` long."""
     line = " ".join(text.split()) if "\n" in text else text
     shortened = line if len(line) <= longest else f"{line[: longest - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shortened)
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shortened)
+    return visible("".join(escaped))

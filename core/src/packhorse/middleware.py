@@ -22,6 +22,7 @@ from packhorse.arguments import sentences
 from packhorse.errors import ConflictError, InvalidInputError, PackhorseError, UnavailableError
 from packhorse.errors import NotFoundError as PackhorseNotFoundError
 from packhorse.isolation import LONGEST, printable
+from packhorse.redaction import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,7 +152,7 @@ async def _protocol_errors(proceed: Callable[[], Awaitable[Any]], what: str) -> 
             meant = _masked(what, error)
         mistaken = isinstance(meant, (InvalidInputError, PackhorseNotFoundError, ConflictError))
         raise MCPError(
-            code=INVALID_PARAMS if mistaken else INTERNAL_ERROR, message=str(meant), data=_facts(meant)
+            code=INVALID_PARAMS if mistaken else INTERNAL_ERROR, message=_clean(str(meant)), data=_facts(meant)
         ) from error
     return result
 
@@ -199,7 +200,8 @@ def _facts(error: PackhorseError) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a message, which may repeat what a client sent or a folder's name, with its hidden characters escaped."""
+    return visible(text, keep="\n\t")
 
 
 async def _schema(context: MiddlewareContext[CallToolRequestParams]) -> dict[str, Any]:

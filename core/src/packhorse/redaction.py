@@ -33,6 +33,10 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 # zero-width), lone surrogates, and the line and paragraph separators.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SUSPECT = re.compile(r"[^\x20-\x7e\xa1-\xac\xae-\u02ff]")
+# Unicode's other default-ignorable code points, letters and marks by category: a text may be hidden in a run of them.
+_IGNORED = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+_EMOJI = re.compile(r"(?<=[\u203c-\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]|\ufe0f(?=\u20e3)")
+"""A variation selector where it belongs: behind a symbol, which it makes an emoji or a character."""
 
 _known: set[str] = set()
 _SHORTEST_KNOWN = 6  # a shorter secret would also mask parts of ordinary words
@@ -62,7 +66,7 @@ def redact(text: str) -> str:
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    r"""Return `text` with each control, format and surrogate character written as an escape such as `\x1b`.
+    r"""Return `text` with each control, format, ignorable and surrogate character as an escape such as `\x1b`.
 
     Args:
         text: untrusted text, on its way to a terminal or a log.
@@ -71,8 +75,10 @@ def visible(text: str, *, keep: str = "") -> str:
 
     def escape(match: re.Match[str]) -> str:
         character = match[0]
-        if character in keep or unicodedata.category(character) not in _INVISIBLE_CATEGORIES:
+        if character in keep or _EMOJI.match(text, match.start()):
             return character
-        return character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _INVISIBLE_CATEGORIES or _IGNORED.match(character):
+            return character.encode("unicode_escape").decode("ascii")
+        return character
 
     return _SUSPECT.sub(escape, text)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
+from packhorse.redaction import visible
 from packhorse_indexing.models import ResultStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packhorse_indexing.models import Coverage, IndexResult, Job, Report, Repository
+
+Sentence = Annotated[str, AfterValidator(visible)]
+"""What is said to a reader; it may name a folder or a branch, whose hidden characters are escaped."""
 
 
 class IndexAnswer(BaseModel):
@@ -29,7 +33,7 @@ class IndexAnswer(BaseModel):
     job_id: UUID
     path: str
     skipped: dict[str, int]
-    summary: str
+    summary: Sentence
 
 
 class RepositoryAnswer(BaseModel):
@@ -98,7 +102,7 @@ class StatusAnswer(BaseModel):
     freshness: str
     errors: list[str]
     job_id: UUID | None
-    summary: str
+    summary: Sentence
     files: list[OmittedFile] | None = None
     next_cursor: str | None = None
     why: WhyAnswer | None = None
@@ -111,7 +115,7 @@ class CancelAnswer(BaseModel):
     repository_id: UUID
     path: str
     status: str
-    summary: str
+    summary: Sentence
 
 
 class RemovedAnswer(BaseModel):
@@ -119,7 +123,7 @@ class RemovedAnswer(BaseModel):
 
     repository_id: UUID
     path: str
-    summary: str
+    summary: Sentence
 
 
 def index_answer(result: IndexResult) -> IndexAnswer:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from packhorse.errors import ConflictError
+from packhorse.redaction import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,12 +192,17 @@ class Freshness:
     """Whether an index says what its folder holds.
 
     `changes` counts the files that may differ, None when that is not known; `updated` says that the index was brought
-    up to date while the caller waited; `note` is a sentence for the reader when it is not up to date.
+    up to date while the caller waited; `note` is a sentence for the reader when it is not up to date, with the hidden
+    characters of the names in it escaped.
     """
 
     changes: int | None = 0
     updated: bool = False
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.note is not None:
+            object.__setattr__(self, "note", visible(self.note))
 
 
 @dataclass(frozen=True, slots=True)

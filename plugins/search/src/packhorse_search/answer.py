@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+from packhorse_search.excerpt import shown
+
+Sentence = Annotated[str, AfterValidator(shown)]
+"""What is said of an answer; it may name a folder or a branch, whose hidden characters are escaped."""
 
 
 class TaskLink(BaseModel):
@@ -50,8 +55,8 @@ class SearchAnswer(BaseModel):
     results: list[SearchResult]
     total_count: int
     latency_ms: float
-    index: list[str]
-    warnings: list[str]
+    index: list[Sentence]
+    warnings: list[Sentence]
     more: list[str] = []
     next_cursor: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packhorse_search.fencing import NOTICE, fenced, quoted
+from packhorse_search.fencing import NOTICE, fenced, named, quoted
 
 if TYPE_CHECKING:
     from packhorse_search.answer import SearchAnswer, SearchResult, TaskLink
@@ -21,7 +21,7 @@ def text(answer: SearchAnswer, offset: int = 0) -> str:
     parts = [_head(answer, offset)]
     parts += [_result(i, result, several) for i, result in enumerate(answer.results, offset + 1)]
     if answer.more:
-        parts.append("More files: " + "; ".join(answer.more))
+        parts.append("More files: " + quoted("; ".join(answer.more)))
     if answer.next_cursor:
         parts.append(f'More results: cursor "{answer.next_cursor}"')
     return "\n".join(parts)
@@ -47,12 +47,12 @@ def _everywhere(answer: SearchAnswer) -> str:
 
 
 def _result(number: int, result: SearchResult, several: bool) -> str:
-    place = f"{result.file_path}:{result.start_line}"
+    place = f"{named(result.file_path)}:{result.start_line}"
     if result.end_line != result.start_line:
         place += f"-{result.end_line}"
     if result.chunk_lines:
         place += " of {}-{}".format(*result.chunk_lines)
-    facts = [place, *([result.symbol] if result.symbol else []), f"{result.similarity_score:.2f}"]
+    facts = [place, *([named(result.symbol)] if result.symbol else []), f"{result.similarity_score:.2f}"]
     if several:
         facts.insert(0, result.repository)
     if result.why:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from packhorse_search import scope
+from packhorse_search.excerpt import shown
 from packhorse_search.lookup import grep, outline, similar, symbols
 from packhorse_search.lookup.answer import Told
 
@@ -86,8 +87,8 @@ class Lookup:
         warnings = [*where.warnings(), *given.warnings, *notes]
         return given.model_copy(
             update={
-                "index": where.notes(),
-                "warnings": warnings[:MAX_WARNINGS],
+                "index": list(map(shown, where.notes())),
+                "warnings": list(map(shown, warnings[:MAX_WARNINGS])),
                 "latency_ms": round((time.perf_counter() - started) * 1000, 1),
             }
         )
