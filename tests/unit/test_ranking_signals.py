@@ -67,6 +67,12 @@ def test_the_definition_comes_before_a_better_matching_use():
     assert order("SessionPool", use, definition) == ["made.py", "use.py"]
 
 
+def test_a_long_name_is_found_where_it_is_defined_however_well_its_parts_match_elsewhere():
+    parts = candidate("pool/open_all.py", words=1.0, meaning=1.0)
+    definition = candidate("a.py", chunk_id=2, definitions=(("open_all_pools", "function"),))
+    assert order("open_all_pools", parts, definition)[0] == "a.py"
+
+
 def test_a_file_named_by_the_query_comes_first():
     assert order("how the pool grows", candidate("src/other.py"), candidate("src/pool.py")) == [
         "src/pool.py",
@@ -136,6 +142,9 @@ def test_the_signals_say_what_the_score_was_summed_from():
         "    public static Task<int> Pool(int size)",
         "local function Pool()",
         "const Pool = 4",
+        "struct Pool final : Base {",
+        "var Pool *sync.Pool",
+        "struct Pool;",
     ],
 )
 def test_a_definition_is_recognised_by_its_text_in_any_language(line):
@@ -152,6 +161,11 @@ def test_a_definition_is_recognised_by_its_text_in_any_language(line):
         "await Pool()",
         "// the Pool (of all)",
         "new Pool(1)",
+        "static Pool *open(void) {",
+        "struct Pool shared;",
+        "    struct Pool *next;",
+        "void close(struct Pool *pool) {",
+        "void close(const Pool *pool) {",
     ],
 )
 def test_a_use_is_no_definition(line):

@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from packhorse_search.filenames import parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -21,6 +23,11 @@ TYPE, CALLABLE, VALUE, PART = 1.0, 0.8, 0.5, 0.3
 
 OTHER_CASE = 0.5
 """The factor for a name that differs in upper and lower case only."""
+
+LONG_NAME = 2.0
+"""The factor for a name of three words or more, which is no other thing's by chance."""
+
+_LONG = 3
 
 _STRENGTHS = {
     TYPE: "class struct interface trait enum union type typedef object module defmodule namespace record protocol"
@@ -41,6 +48,11 @@ _AFTER = re.compile(
 )
 _TYPED_BEFORE = re.compile(r"^(?: {0,4}|\t)(?:[\w*&<>\[\],.:?@]+[ \t]+)+[*&]*$")
 _TYPED_AFTER = re.compile(r"(?:<[^<>()]*>)?\([^;]*$")
+_DECLARED = {
+    **dict.fromkeys(("struct", "enum", "union"), re.compile(r"\s*[*&]+\s*\w|\s+\w+\s*[;,=()\[]")),
+    **dict.fromkeys(("static", "const"), re.compile(r"\s*[*&]+\s*\w")),
+}
+"""What follows a name that only is the type of something else: of `Pool` in `static Pool *shared`."""
 _WORD = re.compile(r"[\w$]")
 _STATEMENT = re.compile(
     r"^\s*(?:return|else|new|throw|await|if|for|while|case|yield|in|not|and|or|assert|raise|import|use)\b"
@@ -48,10 +60,15 @@ _STATEMENT = re.compile(
 
 
 def definition_strength(names: Iterable[str], candidate: Candidate) -> float:
-    """Return how surely, in 0..1, the chunk defines one of these names; the strongest name counts."""
+    """Return how surely, in 0..2, the chunk defines one of these names; the strongest name counts."""
     if not (candidate.definitions or candidate.content):
         return 0.0
-    return max([_strength(name, candidate) for name in names], default=0.0)
+    return max([_factor(name) * _strength(name, candidate) for name in names], default=0.0)
+
+
+@lru_cache(maxsize=256)
+def _factor(name: str) -> float:
+    return LONG_NAME if len(parts(name)) >= _LONG else 1.0
 
 
 def _strength(name: str, candidate: Candidate) -> float:
@@ -95,7 +112,8 @@ def _occurrences(name: str, content: str) -> Iterator[tuple[int, int]]:
 def _line_strength(before: str, after: str) -> float:
     keyword = _BEFORE.search(before)
     if keyword:
-        return _STRENGTH[keyword["keyword"]]
+        declared = _DECLARED.get(keyword["keyword"])
+        return 0.0 if declared and declared.match(after) else _STRENGTH[keyword["keyword"]]
     if not before.strip() and _AFTER.match(after):
         return CALLABLE
     if _TYPED_BEFORE.match(before) and _TYPED_AFTER.match(after) and not _STATEMENT.match(before):

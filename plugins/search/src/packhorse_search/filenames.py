@@ -36,6 +36,13 @@ def words(name: str) -> frozenset[str]:
     return frozenset(path_lexemes(name))
 
 
+@lru_cache(maxsize=_CACHED)
+def parts(name: str) -> frozenset[str]:
+    """Return the words of a name without the name itself, where it has several."""
+    found = words(name)
+    return found - {name.strip("_").lower()} if len(found) > 1 else found
+
+
 class Place(NamedTuple):
     """The words of a path and of its stem."""
 
