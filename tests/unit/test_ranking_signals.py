@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import numpy as np
 import pytest
 
-from packhorse_search.candidates import Candidate, ChunkKey, Definition, File, PathStatistics
+from packhorse_search.candidates import Candidate, Definition, File, PathStatistics
 from packhorse_search.definitions import definition_strength
 from packhorse_search.fuse import Evidence
 from packhorse_search.kinds import FileKind
 from packhorse_search.query import parse
-from packhorse_search.rank import rank
+from packhorse_search.rank import Ranking, rank
 from packhorse_search.weights import DEFAULT
 
 pytestmark = pytest.mark.unit
@@ -32,7 +33,8 @@ def candidate(
     scope: str | None = None,
 ) -> Candidate:
     return Candidate(
-        key=ChunkKey(1, chunk_id),
+        pool_id=1,
+        chunk_id=chunk_id,
         file=File(REPOSITORY, path, "python", 1),
         kind="function",
         symbol=symbol,
@@ -40,23 +42,30 @@ def candidate(
         start_line=chunk_id,
         end_line=chunk_id,
         hash=bytes([chunk_id]),
-        evidence=Evidence(words, meaning),
+        words=words,
+        meaning=meaning,
         definitions=tuple(Definition(*definition) for definition in definitions),
         content=content,
     )
 
 
+def ranked(query: str, *candidates: Candidate) -> Ranking:
+    """Rank candidates whose words and meaning are shares already."""
+    evidence = Evidence(np.array([one.words for one in candidates]), np.array([one.meaning for one in candidates]))
+    return rank(parse(query), candidates, evidence, STATISTICS, DEFAULT)
+
+
 def order(query: str, *candidates: Candidate) -> list[str]:
-    return [entry.candidate.file.path for entry in rank(parse(query), candidates, STATISTICS, DEFAULT)]
+    return [candidate.file.path for candidate in ranked(query, *candidates).ordered]
 
 
 def test_nothing_ranks_to_nothing():
-    assert rank(parse("pool"), [], STATISTICS, DEFAULT) == []
+    assert list(ranked("pool")) == []
 
 
 def test_more_evidence_ranks_higher_and_scores_stay_within_bounds():
     weak, strong = candidate("a.py", words=0.2), candidate("b.py", words=1.0, meaning=1.0)
-    entries = rank(parse("connection"), [weak, strong], STATISTICS, DEFAULT)
+    entries = ranked("connection", weak, strong)
     assert [entry.candidate for entry in entries] == [strong, weak]
     assert all(0 <= entry.score <= 1 for entry in entries)
 
@@ -110,15 +119,15 @@ def test_a_query_that_asks_for_tests_gets_them():
 def test_tests_within_a_source_file_rank_as_tests_and_the_source_does_not():
     inline = candidate("pool.rs", chunk_id=1, words=0.6, scope="tests")
     source = candidate("pool.rs", chunk_id=2)
-    [first, second] = rank(parse("open the pool"), [inline, source], STATISTICS, DEFAULT)
+    [first, second] = ranked("open the pool", inline, source)
     assert (first.candidate, second.candidate) == (source, inline)
     assert (first.kind, second.kind) == (FileKind.SOURCE, FileKind.TEST)
-    assert rank(parse("test of the pool"), [inline, source], STATISTICS, DEFAULT)[0].candidate == inline
-    assert rank(parse("the pool"), [candidate("a.py", symbol="test")], STATISTICS, DEFAULT)[0].kind is FileKind.SOURCE
+    assert ranked("test of the pool", inline, source)[0].candidate == inline
+    assert ranked("the pool", candidate("a.py", symbol="test"))[0].kind is FileKind.SOURCE
 
 
 def test_the_signals_say_what_the_score_was_summed_from():
-    entry = rank(parse("SessionPool"), [candidate("pool.py", symbol="SessionPool")], STATISTICS, DEFAULT)[0]
+    entry = ranked("SessionPool", candidate("pool.py", symbol="SessionPool"))[0]
     assert entry.signals["words"] == pytest.approx(DEFAULT.lexical * 0.5)
     assert {"meaning", "symbol", "path"} <= entry.signals.keys()
     assert "definition" not in entry.signals

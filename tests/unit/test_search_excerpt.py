@@ -39,8 +39,8 @@ def answer(*results: SearchResult, warnings: tuple[str, ...] = ()) -> SearchAnsw
     )
 
 
-def cut(content: str, start_line: int = 1, words: tuple[str, ...] = (), **limits: Any) -> Any:
-    return excerpt(content, start_line, words, **{"lines": 100, "allowance": 1000} | limits)
+def cut(content: str, start_line: int = 1, probes: tuple[str, ...] = (), **limits: Any) -> Any:
+    return excerpt(content, start_line, probes, **{"lines": 100, "allowance": 1000} | limits)
 
 
 def test_a_chunk_that_fits_is_shown_whole_but_for_the_blank_lines_around_it():
@@ -65,7 +65,7 @@ def test_a_chunk_that_does_not_fit_is_cut_to_the_lines_with_the_query_words(limi
 
 
 def test_of_one_line_the_definition_is_shown_and_no_comment_that_names_it():
-    lines = ["# acquire waits for a session of the pool", "def acquire(self):", "    return session.pool.wait()"]
+    lines = ["# acquire takes a session of the pool", "def acquire(self):", "    return session.pool.wait()"]
     assert cut("\n".join(lines), 1, ("session", "pool"), lines=1, symbol="acquire").content == lines[1]
     assert cut("\n".join(lines), 1, ("session", "pool", "wait"), lines=1).content == lines[2]
 

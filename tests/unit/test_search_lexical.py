@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from packhorse_search.fuse import fuse
+from packhorse_search.fuse import shares
 from packhorse_search.lexical import Corpus, Postings, best, bm25, query_weights
 from packhorse_search.query import parse
 from packhorse_search.weights import DEFAULT
@@ -93,12 +93,11 @@ def test_a_word_that_is_another_ones_form_keeps_its_full_weight():
     assert query_weights(parse("parse parsing"), DEFAULT)["parse"] == 1.0
 
 
-def test_fusion_gives_each_score_as_a_share_of_the_best_of_its_kind_over_all_pools():
-    first, second = fuse([{1: 8.0, 2: 4.0}, {1: 2.0}], [{2: 0.5, 3: -0.1}, {}])
-    assert first == {1: (1.0, 0.0), 2: (0.5, 1.0), 3: (0.0, 0.0)}
-    assert second == {1: (0.25, 0.0)}
+def test_fusion_gives_each_score_as_a_share_of_the_best_of_its_kind():
+    assert shares([8.0, 4.0, 0.0]).tolist() == [1.0, 0.5, 0.0]
+    assert shares([0.5, -0.1]).tolist() == [1.0, 0.0]
 
 
 def test_fusion_of_nothing_is_nothing_and_of_zeros_zero():
-    assert fuse([], []) == []
-    assert fuse([{}], [{1: 0.0}]) == [{1: (0.0, 0.0)}]
+    assert shares([]).tolist() == []
+    assert shares([0.0, -1.0]).tolist() == [0.0, 0.0]

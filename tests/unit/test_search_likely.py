@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from packhorse_indexing.lexemes import lexemes
-from packhorse_search.likely import likely, probes
+from packhorse_search.likely import hits, likely, probes
 from packhorse_search.query import parse
 
 pytestmark = pytest.mark.unit
@@ -32,3 +32,7 @@ def test_no_text_with_a_word_of_the_query_is_missed(query):
 
 def test_a_text_that_is_not_ascii_is_likely_as_its_words_may_be_written_otherwise():
     assert likely(("size",), ["plain", "\uff33ize", "sizes"]) == {1, 2}
+
+
+def test_hits_counts_the_probes_that_a_text_holds_each_once():
+    assert hits(("open", "pool", "none"), ["Open the POOL, open it", "a pool", ""]) == [2, 1, 0]

@@ -157,15 +157,16 @@ async def results(
     return answer
 
 
-def more(where: Scope, ranked: Sequence[Ranked], given: int) -> list[str]:
+def more(where: Scope, ordered: Sequence[Candidate], given: int) -> list[str]:
     """Name a place in each of the files that come after the results given, best first."""
     several = len(where.repositories) > 1
     folders = {repository.id: repository.path for repository in where.repositories}
-    seen = {entry.candidate.file for entry in ranked[:given]}
+    seen = {candidate.file for candidate in ordered[:given]}
     found: list[str] = []
-    for entry in ranked[given:]:
-        candidate = entry.candidate
-        if candidate.file in seen or len(found) == MAX_MORE:
+    for candidate in ordered[given:]:
+        if len(found) == MAX_MORE:
+            break
+        if candidate.file in seen:
             continue
         seen.add(candidate.file)
         folder = f"{folders[candidate.file.repository_id]}/" if several else ""
@@ -208,7 +209,6 @@ def _excerpts(
         cut = excerpt(
             contents.get(candidate.key, ""),
             candidate.start_line,
-            asked.vocabulary.keys(),
             asked.probes,
             lines=lines,
             allowance=allowance,

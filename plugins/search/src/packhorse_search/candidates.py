@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
-
-    from packhorse_search.fuse import Evidence
 
 
 class ChunkKey(NamedTuple):
@@ -36,12 +34,14 @@ class Definition(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A chunk that may answer, in one file that contains it, with the evidence of the retrievals.
+    """A chunk that may answer, in one file that contains it, with what the retrievals say of it.
 
-    `hash` stands for its text. `content` is that text where it is to be read for what it defines, empty elsewhere.
+    `hash` stands for its text. `words` is its BM25 score and `meaning` its cosine, each 0 where it has none.
+    `definitions` and `content`, its text, are read of the likeliest only.
     """
 
-    key: ChunkKey
+    pool_id: int
+    chunk_id: int
     file: File
     kind: str
     symbol: str | None
@@ -49,9 +49,15 @@ class Candidate(NamedTuple):
     start_line: int
     end_line: int
     hash: bytes
-    evidence: Evidence
-    definitions: tuple[Definition, ...] = ()
+    words: float = 0.0
+    meaning: float = 0.0
+    definitions: Sequence[Definition] = ()
     content: str = ""
+
+    @property
+    def key(self) -> ChunkKey:
+        """The chunk's identity."""
+        return ChunkKey(self.pool_id, self.chunk_id)
 
 
 @dataclass(frozen=True, slots=True)

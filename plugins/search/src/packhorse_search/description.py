@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from packhorse_search.area import array, for_pool
-from packhorse_search.candidates import Definition, File
+from packhorse_search.candidates import Candidate, Definition, File
 from packhorse_search.store import cosines, one
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -19,27 +20,7 @@ if TYPE_CHECKING:
     from packhorse_search.area import Area
 
 
-class ChunkRow(NamedTuple):
-    """A chunk in one of the files that contain it."""
-
-    chunk_id: int
-    file: File
-    kind: str
-    symbol: str | None
-    scope: str | None
-    start_line: int
-    end_line: int
-    hash: bytes
-
-
-class Description(NamedTuple):
-    """What chunks are: their rows, what they define, and of some of them the cosines and the texts."""
-
-    chunks: list[ChunkRow]
-    definitions: dict[int, list[Definition]]
-    cosines: dict[int, float]
-    contents: dict[int, str]
-
+_NOTHING: Mapping[int, float] = MappingProxyType({})
 
 # One row of arrays: a thousand rows would take milliseconds to convert. OFFSET 0 has PostgreSQL look a blob's places
 # up by the blob, not each time among all that the repository lists.
@@ -75,7 +56,7 @@ CROSS JOIN (
 ) files
 CROSS JOIN (
     SELECT coalesce(array_agg(d.chunk_id), '{}'), coalesce(array_agg(d.name), '{}'), coalesce(array_agg(d.kind), '{}')
-    FROM unnest(%(chunks)s::int[]) wanted (id)
+    FROM unnest(%(defining)s::int[]) wanted (id)
     JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = wanted.id
 ) definitions
 CROSS JOIN (
@@ -94,40 +75,54 @@ CROSS JOIN (
 async def describe(
     connection: AsyncConnection[Any],
     area: Area,
-    chunk_ids: Sequence[int],
+    chunk_ids: Iterable[int],
+    words: Mapping[int, float] = _NOTHING,
+    meaning: Mapping[int, float] = _NOTHING,
+    *,
     vector: NDArray[np.float32] | None = None,
-    unmeasured: Sequence[int] = (),
-    read: Sequence[int] = (),
-) -> Description:
+    defining: Iterable[int] = (),
+    read: Iterable[int] = (),
+) -> list[Candidate]:
     """Return what these chunks are, once for each visible file in which one stands.
 
     Args:
         connection: to the database.
         area: decides which files are visible.
-        chunk_ids: the chunks.
-        vector: the query's embedding, None when nothing is compared.
-        unmeasured: those of the chunks whose cosine is wanted.
+        chunk_ids: the chunks, each once.
+        words: the scores of some of them.
+        meaning: the cosines of some of them.
+        vector: the query's embedding, to compare with the others; None: they have no cosine.
+        defining: those of the chunks whose definitions are wanted.
         read: those whose text is wanted.
     """
     from pgvector import HalfVector
 
+    chunks = list(chunk_ids)
     parameters = area.file_parameters() | {
-        "chunks": array(chunk_ids),
+        "chunks": array(chunks),
         "vector": None if vector is None else HalfVector(vector),
-        "unmeasured": array(() if vector is None else unmeasured),
+        "unmeasured": array(() if vector is None else [chunk_id for chunk_id in chunks if chunk_id not in meaning]),
+        "defining": array(defining),
         "read": array(read),
     }
     cursor = await connection.execute(for_pool(DESCRIBE, area.pool_id), parameters, binary=True)
     row = await one(cursor)
+    files = _files(area, *row[8:12])
     definitions: defaultdict[int, list[Definition]] = defaultdict(list)
     for chunk_id, definition in zip(row[12], map(Definition, row[13], row[14]), strict=True):
         definitions[chunk_id].append(definition)
-    return Description(
-        _placed(row[:8], _files(area, *row[8:12])),
-        definitions,
-        cosines(row[15], row[16]),
-        dict(zip(row[17], row[18], strict=True)),
-    )
+    measured = {**meaning, **cosines(row[15], row[16])}
+    texts = dict(zip(row[17], row[18], strict=True))
+    pool_id, nothing = area.pool_id, ()
+    return [
+        Candidate(
+            pool_id, chunk_id, file, kind, symbol, scope, first, last, digest,
+            words.get(chunk_id, 0.0), measured.get(chunk_id, 0.0), definitions.get(chunk_id, nothing),
+            texts.get(chunk_id, ""),
+        )
+        for chunk_id, blob_id, kind, symbol, scope, first, last, digest in zip(*row[:8], strict=True)
+        for file in files.get(blob_id, nothing)
+    ]  # fmt: skip
 
 
 def _files(
@@ -142,12 +137,3 @@ def _files(
             # PostgreSQL counts from 1. To make a UUID of each row would cost more than all else in it.
             found[blob_id].append(File(ids[n - 1], path, language, blob_id))
     return found
-
-
-def _placed(columns: Sequence[list[Any]], files: Mapping[int, Sequence[File]]) -> list[ChunkRow]:
-    """Return a row for each visible file in which a chunk stands."""
-    return [
-        ChunkRow(chunk_id, file, *rest)
-        for chunk_id, blob_id, *rest in zip(*columns, strict=True)
-        for file in files.get(blob_id, ())
-    ]

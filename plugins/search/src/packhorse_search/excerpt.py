@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from packhorse.redaction import visible
-from packhorse_indexing.lexemes import lexemes
-from packhorse_search.likely import likely
+from packhorse_search.likely import hits
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,8 +41,7 @@ def tokens(text: str) -> int:
 def excerpt(
     content: str,
     start_line: int,
-    words: Collection[str],
-    probes: Collection[str] | None = None,
+    probes: Collection[str],
     *,
     allowance: int,
     lines: int = 1_000,
@@ -54,19 +52,18 @@ def excerpt(
     Args:
         content: the chunk's text.
         start_line: the number of its first line.
-        words: the lexemes that the window should hold.
-        probes: what `likely` looks for to find lines with one; the words themselves when it is None.
+        probes: what the window should hold, for each word of the query what it and its forms begin with, say; to cut
+            every line into its words takes ten times as long and shows no better lines (`docs/retrieval.md`).
         allowance: the tokens that it may cost; at least one line is kept.
         lines: how many lines it may have.
         symbol: a name whose first line, where it is defined most likely, is worth more than others.
     """
-    probes = words if probes is None else probes
     texts = content.replace("\r\n", "\n").split("\n")
     filled = [i for i, text in enumerate(texts) if text.strip()] or [0]
     texts = texts[filled[0] : filled[-1] + 1]
     start_line += filled[0]
     if lines == 1 and len(texts) > 1:
-        values = _values(texts, words, probes, symbol)
+        values = _values(texts, probes, symbol)
         first = values.index(max(values))
         return Excerpt(_line(texts[first]), start_line + first, start_line + first, True)
     texts = list(map(_line, texts))
@@ -74,7 +71,7 @@ def excerpt(
     if len(texts) <= lines and sum(costs) <= allowance:
         truncated = any(text.endswith(_CUT) and len(text) > MAX_LINE for text in texts)
         return Excerpt("\n".join(texts), start_line, start_line + len(texts) - 1, truncated)
-    first, last = _best_window(costs, _values(texts, words, probes, symbol), lines, allowance)
+    first, last = _best_window(costs, _values(texts, probes, symbol), lines, allowance)
     while first < last and not texts[last].strip():
         last -= 1
     while first < last and not texts[first].strip():
@@ -82,12 +79,9 @@ def excerpt(
     return Excerpt("\n".join(texts[first : last + 1]), start_line + first, start_line + last, True)
 
 
-def _values(texts: list[str], words: Collection[str], probes: Collection[str], symbol: str | None) -> list[int]:
+def _values(texts: list[str], probes: Collection[str], symbol: str | None) -> list[int]:
     """Return what each line is worth: the words of the query in it, and the definition."""
-    wanted = set(words)
-    values = [0] * len(texts)
-    for i in likely(probes, texts):
-        values[i] = len(set(lexemes(texts[i])) & wanted)
+    values = hits(probes, texts)
     if symbol:
         name = re.compile(rf"(?<!\w){re.escape(symbol)}(?!\w)")
         defined = next(

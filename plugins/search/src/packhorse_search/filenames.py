@@ -23,6 +23,7 @@ _CACHED = 16_384
 """Names whose words or vectors are kept, for they come again with every query: 20 MB at most."""
 
 
+@lru_cache(maxsize=_CACHED)
 def stem(path: str) -> str:
     """Return a file's name without its extensions, or its folder's where the file's own says nothing."""
     *folders, name = path.split("/")
@@ -61,14 +62,15 @@ def folded(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
-def meanings(query: str, names: Sequence[str]) -> list[float]:
-    """Return how near each name is to a query in meaning, in 0..1.
+def meanings(query: str, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return how near each name is to a query in meaning, in 0..1, shape (names,).
 
     The static table serves here whatever embedder the index was made with: a name is a few words, and no service is
     worth asking for hundreds of them within one search.
     """
     vectors = _vectors()
-    return [max(0.0, value) for value in (vectors.of(names) @ _query_vector(query)).tolist()]
+    found: NDArray[np.float32] = np.maximum(vectors.of(names) @ _query_vector(query), 0.0)
+    return found
 
 
 class _Vectors:

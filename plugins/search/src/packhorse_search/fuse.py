@@ -8,35 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from packhorse_search.candidates import Candidate
 
 
 class Evidence(NamedTuple):
-    """What speaks for a chunk before its code and its place are looked at; both in 0..1."""
+    """What speaks for chunks before their code and their places are looked at: in 0..1, shape (candidates,)."""
 
-    words: float
-    meaning: float
-
-
-def fuse(lexical: Sequence[Mapping[int, float]], cosines: Sequence[Mapping[int, float]]) -> list[dict[int, Evidence]]:
-    """Return, for each pool, the evidence for every chunk that a retrieval scored; what one did not find it scores 0.
-
-    The best is that of all the pools, so that their chunks compare.
-    """
-    most_words = max((score for pool in lexical for score in pool.values()), default=0.0)
-    most_meaning = max((score for pool in cosines for score in pool.values()), default=0.0)
-    found = []
-    for words, near in zip(lexical, cosines, strict=True):
-        word_shares, meaning_shares = _shares(words, most_words), _shares(near, most_meaning)
-        found.append(
-            {
-                chunk_id: Evidence(word_shares.get(chunk_id, 0.0), meaning_shares.get(chunk_id, 0.0))
-                for chunk_id in word_shares | meaning_shares
-            }
-        )
-    return found
+    words: NDArray[np.float64]
+    meaning: NDArray[np.float64]
 
 
-def _shares(scores: Mapping[int, float], most: float) -> dict[int, float]:
-    return {chunk_id: score / most if score > 0 else 0.0 for chunk_id, score in scores.items()}
+def fuse(candidates: Sequence[Candidate]) -> Evidence:
+    """Return the evidence for the candidates of all pools together, so that their chunks compare."""
+    return Evidence(
+        shares([candidate.words for candidate in candidates]), shares([candidate.meaning for candidate in candidates])
+    )
+
+
+def shares(scores: Sequence[float]) -> NDArray[np.float64]:
+    """Return the scores as shares of the greatest; 0 for what is not above 0."""
+    found = np.maximum(np.array(scores, dtype=np.float64), 0.0)
+    most = found.max(initial=0.0)
+    return found / most if most > 0 else found

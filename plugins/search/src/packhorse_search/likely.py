@@ -33,3 +33,15 @@ def likely(probes: Iterable[str], texts: Sequence[str]) -> set[int]:
         if probe in together:
             found.update([i for i, text in enumerate(lowered) if probe in text])
     return found
+
+
+def hits(probes: Iterable[str], texts: Sequence[str]) -> list[int]:
+    """Return how many of the probes each text holds, in whatever case."""
+    lowered = [text.lower() for text in texts]
+    together = "\n".join(lowered)
+    found = [0] * len(texts)
+    for probe in probes:
+        if probe in together:
+            for i, text in enumerate(lowered):
+                found[i] += probe in text
+    return found

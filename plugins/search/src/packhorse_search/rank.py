@@ -7,9 +7,10 @@ chunks) are in 0..1; `weights` says what each is worth.
 from __future__ import annotations
 
 import math
-from operator import itemgetter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -19,12 +20,13 @@ from packhorse_search.kinds import FileKind, file_kind
 from packhorse_search.likely import likely
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
     from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
     from packhorse_search.filenames import Place
+    from packhorse_search.fuse import Evidence
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
@@ -44,78 +46,105 @@ class Ranked(NamedTuple):
     candidate: Candidate
     score: float
     kind: FileKind
-    share: float
-    """What is left of the signals for the kind of file and the chunk's place in it."""
-    chunk_signals: tuple[float, ...]
-    file_signals: tuple[float, ...]
-    contributed: Mapping[str, float]
+    signals: dict[str, float]
+    """The weighed parts that the score was summed from, by name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking(Sequence[Ranked]):
+    """Candidates, best first; what is known of one is put together when it is asked for.
+
+    `order` holds the numbers of the candidates; the other fields are by these numbers, `file_signals` by those of the
+    candidates' files. `shares` is what is left of the signals for the kind of file and the chunk's place in it.
+    """
+
+    candidates: Sequence[Candidate]
+    order: Sequence[int]
+    scores: NDArray[np.float64]
+    kinds: Sequence[FileKind]
+    files: NDArray[np.intp]
+    shares: NDArray[np.float64]
+    chunk_signals: NDArray[np.float64]
+    file_signals: NDArray[np.float64]
+    contributed: Mapping[int, Mapping[str, float]]
 
     @property
-    def signals(self) -> dict[str, float]:
-        """The weighed parts that the score was summed from, by name."""
-        values = zip(SIGNALS, self.chunk_signals + self.file_signals, strict=True)
-        own = {name: value * self.share for name, value in values if value > 0}
-        return {**own, **self.contributed}
+    def ordered(self) -> list[Candidate]:
+        """The candidates alone, best first."""
+        return [self.candidates[number] for number in self.order]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, place: int) -> Ranked: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Ranked]: ...
+    def __getitem__(self, place: int | slice) -> Ranked | list[Ranked]:
+        if isinstance(place, slice):
+            return [self._ranked(number) for number in self.order[place]]
+        return self._ranked(self.order[place])
+
+    def _ranked(self, number: int) -> Ranked:
+        own = np.concatenate([self.chunk_signals[number], self.file_signals[self.files[number]]]) * self.shares[number]
+        signals = {name: value for name, value in zip(SIGNALS, own.tolist(), strict=True) if value > 0}
+        return Ranked(
+            self.candidates[number],
+            float(self.scores[number]),
+            self.kinds[number],
+            {**signals, **self.contributed.get(number, _NOTHING)},
+        )
 
 
 def rank(
     query: Query,
     candidates: Sequence[Candidate],
+    evidence: Evidence,
     statistics: PathStatistics,
     weights: Weights,
     contributed: Mapping[ChunkKey, Mapping[str, float]] = _NOTHING,
-) -> list[Ranked]:
+) -> Ranking:
     """Order the candidates, best first; every candidate stays in the list.
 
     Args:
         query: what is asked.
         candidates: what may answer.
+        evidence: what the retrievals say of each.
         statistics: how common the query's words are in paths.
         weights: what each signal is worth.
         contributed: further signals of some chunks, in -1..1, by name.
     """
-    if not candidates:
-        return []
-    chunk_signals = _chunk_signals(query, candidates, weights)
-    sums = np.fromiter(map(sum, chunk_signals), np.float64, len(candidates))
-    numbers: dict[tuple[str, int], int] = {}
-    file_of = np.array([numbers.setdefault((c.file.path, c.file.repository_id.int), len(numbers)) for c in candidates])
+    numbers: dict[tuple[str, int], int] = {}  # a UUID hashes slowly
+    files = np.array(
+        [numbers.setdefault((c.file.path, c.file.repository_id.int), len(numbers)) for c in candidates], np.intp
+    )
     paths = [path for path, _ in numbers]
-    kinds_of_files, path_signals = _path_signals(query, paths, statistics, weights)
-    kinds = [_kind(candidate, kinds_of_files[n]) for candidate, n in zip(candidates, file_of.tolist(), strict=True)]
+    chunk_signals = _chunk_signals(query, candidates, evidence, weights)
+    path_signals = _path_signals(query, paths, statistics, weights)
+    kinds = _kinds(candidates, files.tolist(), paths)
     factor_of = {kind: 1.0 if kind in query.wanted else weights.kinds[kind] for kind in FileKind}
-    factors = np.array([factor_of[kind] for kind in kinds])
-    order = np.lexsort((-sums * factors, file_of))  # file by file, the best chunk of each first
-    firsts = np.flatnonzero(np.diff(file_of[order], prepend=-1))
-    places = np.empty(len(order), np.intp)
-    places[order] = np.arange(len(order)) - np.repeat(firsts, np.diff(firsts, append=len(order)))
-    file_signals = np.column_stack([path_signals, _coherence(sums[order], places[order], firsts, weights)])
+    factors = np.array([factor_of[kind] for kind in kinds], np.float64)
+    sums = chunk_signals.sum(axis=1)
+    by_file = np.lexsort((-sums * factors, files))  # file by file, the best chunk of each first
+    firsts = np.flatnonzero(np.diff(files[by_file], prepend=-1))
+    places = np.empty(len(by_file), np.intp)
+    places[by_file] = np.arange(len(by_file)) - np.repeat(firsts, np.diff(firsts, append=len(by_file)))
+    file_signals = np.column_stack([path_signals, _coherence(sums[by_file], places[by_file], firsts, weights)])
     shares = factors * weights.spread**places
-    scores = shares * (sums + file_signals.sum(axis=1)[file_of])
+    scores = shares * (sums + file_signals.sum(axis=1)[files])
     others = _contributed(candidates, contributed, shares, weights)
-    for i, signals in others.items():
-        scores[i] += sum(signals.values())
+    for number, signals in others.items():
+        scores[number] += sum(signals.values())
     scores = np.minimum(1.0, np.maximum(0.0, scores) / _most(weights))
-    own = [tuple(row) for row in file_signals.tolist()]
-    ranked = [
-        (
-            -score,
-            paths[n],
-            candidate.start_line,
-            candidate,
-            score,
-            kind,
-            share,
-            signals,
-            own[n],
-            others.get(i, _NOTHING),
-        )
-        for i, (score, n, candidate, kind, share, signals) in enumerate(
-            zip(scores.tolist(), file_of.tolist(), candidates, kinds, shares.tolist(), chunk_signals, strict=True)
-        )
-    ]
-    ranked.sort(key=itemgetter(0, 1, 2))
-    return [Ranked(*entry[3:]) for entry in ranked]
+    lines = np.array([candidate.start_line for candidate in candidates], np.intp)
+    order = np.lexsort((lines, _alphabetical(paths)[files], -scores)).tolist()
+    return Ranking(candidates, order, scores, kinds, files, shares, chunk_signals, file_signals, others)
+
+
+def _alphabetical(paths: Sequence[str]) -> NDArray[np.intp]:
+    """Return the place of each path among the distinct ones, sorted."""
+    places = {path: place for place, path in enumerate(sorted(set(paths)))}
+    return np.array([places[path] for path in paths], np.intp)
 
 
 def _coherence(
@@ -149,82 +178,92 @@ def _contributed(
     }
 
 
-def _kind(candidate: Candidate, kind: FileKind) -> FileKind:
-    """Return the kind of a chunk: its file's, but for the tests that some languages keep within their sources."""
-    if kind is not FileKind.SOURCE:
-        return kind
-    outermost = candidate.scope or (candidate.symbol if candidate.kind == "module" else None) or ""
-    return FileKind.TEST if candidate.kind == "test" or outermost.partition(".")[0] in _TESTS else kind
+def _kinds(candidates: Sequence[Candidate], files: Sequence[int], paths: Sequence[str]) -> list[FileKind]:
+    """Return the kind of each chunk: its file's, but for the tests that some languages keep within their sources."""
+    of_files = [file_kind(path) for path in paths]
+    return [
+        FileKind.TEST if (kind := of_files[n]) is FileKind.SOURCE and _is_test(candidate) else kind
+        for candidate, n in zip(candidates, files, strict=True)
+    ]
 
 
-def path_score(query: Query, place: Place, statistics: PathStatistics, weights: Weights) -> float:
-    """Return how much of the query a path names: a sum over words, rare ones weighing more."""
-    if place.words.isdisjoint(query.vocabulary):
-        return 0.0
-    total = 0.0
-    for word, forms in query.forms.items():
-        if word in place.words:
-            found, strength = frozenset((word,)), 1.0
-        elif found := forms & place.words:
-            strength = weights.related_path
-        else:
-            continue
-        if found.isdisjoint(place.stem_words):
-            strength *= weights.directory_share
-        frequency = max(statistics.frequencies.get(lexeme, 1) for lexeme in found)
-        total += strength * math.log1p((max(0, statistics.files - frequency) + 0.5) / (frequency + 0.5))
-    return total
+def _is_test(candidate: Candidate) -> bool:
+    outermost = candidate.scope or (candidate.symbol if candidate.kind == "module" else None)
+    return candidate.kind == "test" or (outermost is not None and outermost.partition(".")[0] in _TESTS)
+
+
+def path_score(query: Query, place: Place, rarity: Mapping[str, float], weights: Weights) -> float:
+    """Return how much of the query a path names: a sum over the query's words.
+
+    Args:
+        query: what is asked.
+        place: the words of the path.
+        rarity: what each word is worth in a path, rare ones more; `place` holds no other word of the query.
+        weights: what a related form is worth, and a folder's name.
+    """
+    best: dict[str, float] = {}
+    for found in place.words & query.vocabulary.keys():
+        word = query.vocabulary[found]
+        strength = (1.0 if found == word else weights.related_path) * rarity[found]
+        strength *= 1.0 if found in place.stem_words else weights.directory_share
+        best[word] = max(best.get(word, 0.0), strength)
+    return sum(best.values())
+
+
+def rarities(query: Query, statistics: PathStatistics) -> dict[str, float]:
+    """Return what each word of the vocabulary is worth in a path: BM25's inverse document frequency."""
+    files, frequencies = statistics.files, statistics.frequencies
+    return {
+        word: math.log1p((max(0, files - frequency) + 0.5) / (frequency + 0.5))
+        for word in query.vocabulary
+        for frequency in (frequencies.get(word, 1),)
+    }
 
 
 def _chunk_signals(
-    query: Query, candidates: Sequence[Candidate], weights: Weights
-) -> list[tuple[float, float, float, float]]:
-    """Return what speaks for each chunk itself.
+    query: Query, candidates: Sequence[Candidate], evidence: Evidence, weights: Weights
+) -> NDArray[np.float64]:
+    """Return what speaks for each chunk itself, shape (candidates, 4).
 
-    Of a thousand definitions a few have to do with the query: these are found first, all at once.
+    Of many definitions a few have to do with the query: these are found first, all at once.
     """
-    defined = {definition.name for candidate in candidates for definition in candidate.definitions}
+    defined = {name for candidate in candidates for name, _ in candidate.definitions}
     overlaps = _overlaps(query, list(defined.union([candidate.symbol for candidate in candidates if candidate.symbol])))
     folded_names = [name.lower() for name in query.names]
     named = {name for name in defined for asked in folded_names if asked in name.lower()}
-    found = []
-    for candidate in candidates:
-        evidence = candidate.evidence
-        definition = 0.0
+    found = np.zeros((len(candidates), 4))
+    found[:, 0] = weights.lexical * evidence.words
+    found[:, 1] = weights.cosine * evidence.meaning
+    for i, candidate in enumerate(candidates):
         match = overlaps.get(candidate.symbol, 0.0) if candidate.symbol else 0.0
         strong = candidate.content != ""
         for name, _ in candidate.definitions:
-            overlap = overlaps.get(name, 0.0)
-            if overlap > match:  # noqa: PLR1730 - a call of max for each of a thousand names would be felt
-                match = overlap
+            match = max(match, overlaps.get(name, 0.0))
             strong = strong or name in named
         if strong and query.names:
-            definition = weights.definition * definition_strength(query.names, candidate)
-        found.append(
-            (weights.lexical * evidence.words, weights.cosine * evidence.meaning, definition, weights.symbol * match)
-        )
+            found[i, 2] = weights.definition * definition_strength(query.names, candidate)
+        if match:
+            found[i, 3] = weights.symbol * match
     return found
 
 
 def _path_signals(
     query: Query, paths: Sequence[str], statistics: PathStatistics, weights: Weights
-) -> tuple[list[FileKind], list[tuple[float, float, float]]]:
-    """Return the kind of each file, and what its path says: its words, its name's, and the meaning of its name."""
-    places = {paths[i]: place_of(paths[i]) for i in likely(query.probes, paths)}
-    scores = {path: path_score(query, place, statistics, weights) for path, place in places.items()}
+) -> NDArray[np.float64]:
+    """Return what the path of each file says, shape (paths, 3): its words, its name's, and its name's meaning."""
+    places = {i: place_of(paths[i]) for i in likely(query.probes, paths)}
+    rarity = rarities(query, statistics)
+    scores = {i: path_score(query, place, rarity, weights) for i, place in places.items()}
     best = max(scores.values(), default=0.0) or 1.0
-    named = {folded(name) for name in query.names}
     stems = [stem(path) for path in paths]
-    found = []
-    for path, name, meaning in zip(paths, stems, meanings(query.text, stems), strict=True):
-        words = own = 0.0
-        if path in places:
-            words = weights.path * scores[path] / best
-            own = weights.stem * _covered(query, places[path].stem_words)
-        if named and folded(name) in named:
-            own += weights.named_file
-        found.append((words, own, weights.name_meaning * meaning))
-    return [file_kind(path) for path in paths], found
+    found = np.zeros((len(paths), 3))
+    found[:, 2] = weights.name_meaning * meanings(query.text, stems)
+    for i, place in places.items():
+        found[i, 0] = weights.path * scores[i] / best
+        found[i, 1] = weights.stem * _covered(query, place.stem_words)
+    if named := {folded(name) for name in query.names}:
+        found[[i for i, name in enumerate(stems) if folded(name) in named], 1] += weights.named_file
+    return found
 
 
 def _overlaps(query: Query, names: Sequence[str]) -> dict[str, float]:

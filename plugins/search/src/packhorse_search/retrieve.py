@@ -1,15 +1,16 @@
 """Retrieval: the chunks of one pool that may answer, by words, meaning, definitions and paths.
 
 Two round trips: what can be asked at once goes through one pipeline, then what is known of the candidates. Without a
-filter nothing is checked while it is ranked, only a few more candidates are taken than needed; if then too few of them
-are visible, as when a pool holds other worktrees, it is done again with all that is visible.
+filter nothing is checked while it is ranked; if then too few of the candidates are visible, as when a pool holds other
+worktrees, it is done again with all that is visible.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,14 +19,13 @@ from packhorse_search.area import narrowed
 from packhorse_search.description import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from psycopg import AsyncConnection
 
     from packhorse_search.area import Area
-    from packhorse_search.candidates import Definition
-    from packhorse_search.description import ChunkRow
+    from packhorse_search.candidates import Candidate
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
@@ -36,19 +36,15 @@ EXACT_CHUNKS = 10_000
 """Chunks up to which those that pass a filter are compared one by one; a scan of the HNSW index would miss some."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """What one pool offers: scores by chunk id, and the chunks, once for each visible file that contains one."""
+_ENOUGH = 0.8
+"""The share of what a retrieval offers that is to be visible; with less it is done again among what is."""
 
-    pool_id: int
-    lexical: dict[int, float]
-    cosines: dict[int, float]
-    rows: list[ChunkRow] = field(repr=False)
-    definitions: dict[int, list[Definition]] = field(repr=False)
-    paths: dict[str, int] = field(repr=False)
-    """In how many of the pool's paths each lexeme of the query occurs."""
-    contents: dict[int, str] = field(repr=False)
-    """The texts that have to be read for what they define."""
+
+class Retrieved(NamedTuple):
+    """What one pool offers: its candidates, and in how many of its paths each lexeme of the query occurs."""
+
+    candidates: list[Candidate]
+    paths: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,20 @@ class _Found:
         """Every candidate once."""
         return list(dict.fromkeys([*self.words, *self.meaning, *self.path, *self.name]))
 
+    def likeliest(self, limit: int, weights: Weights) -> list[int]:
+        """Return the candidates whose place is found by name or path, and so many that words and meaning speak for.
+
+        What meaning did not find is at most as near as the last that it found.
+        """
+        most_words = max(self.words.values(), default=1.0) / weights.lexical
+        most_meaning = max(self.meaning.values(), default=1.0) / weights.cosine
+        least = min(self.meaning.values(), default=0.0) / most_meaning
+        scores = {chunk_id: score / most_words + least for chunk_id, score in self.words.items()}
+        for chunk_id, cosine in self.meaning.items():
+            scores[chunk_id] = scores.get(chunk_id, least) + cosine / most_meaning - least
+        likely = heapq.nlargest(limit, scores, key=scores.__getitem__)
+        return list(dict.fromkeys([*likely, *self.path, *self.name]))
+
 
 async def retrieve(
     connection: AsyncConnection[Any],
@@ -80,12 +90,12 @@ async def retrieve(
     async with connection.pipeline():
         area = await narrowed(connection, area)
         found = await _find(connection, query, area, vector, weights)
-        retrieved = await _describe(connection, query, area, vector, found, weights)
-        if area.blobs is None and _is_short(found, retrieved, weights):
+        candidates = await _describe(connection, query, area, vector, found, weights)
+        if area.blobs is None and _is_short(found, candidates, weights):
             area = await narrowed(connection, area, listed=True)
             found = await _find(connection, query, area, vector, weights)
-            retrieved = await _describe(connection, query, area, vector, found, weights)
-    return retrieved
+            candidates = await _describe(connection, query, area, vector, found, weights)
+    return Retrieved(candidates, found.frequencies)
 
 
 async def _find(
@@ -96,12 +106,10 @@ async def _find(
     weights: Weights,
 ) -> _Found:
     terms = lexical.query_weights(query, weights)
-    wanted = weights.candidates + (weights.candidates // 8 if area.is_open else 0)
+    wanted = weights.candidates
     nearest, row = await asyncio.gather(
         _nearest(connection, area, vector, wanted),
-        store.keyed(
-            connection, area, terms, query.names, weights.path_candidates, weights.candidates, weights.postings
-        ),
+        store.keyed(connection, area, terms, query.names, weights.path_candidates, wanted, weights.postings),
     )
     ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
     words = await _best_visible(connection, area, ids, scores, wanted)
@@ -115,37 +123,27 @@ async def _describe(
     vector: NDArray[np.float32] | None,
     found: _Found,
     weights: Weights,
-) -> Retrieved:
-    """Read what the candidates are, and leave those out that are in no visible file or are more than needed."""
-    chosen = found.chosen
-    # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it.
-    read = list(found.words)[: weights.texts_read] if query.names else []
-    unmeasured = [chunk_id for chunk_id in chosen if chunk_id not in found.meaning]
-    rows, definitions, cosines, contents = await describe(connection, area, chosen, vector, unmeasured, read)
-    visible = {row.chunk_id for row in rows}
-    words = _first(found.words, visible, weights.candidates)
-    meaning = _first(found.meaning, visible, weights.candidates)
-    kept = {*words, *meaning, *found.path, *found.name} & visible
-    cosines = found.meaning | cosines
-    return Retrieved(
-        pool_id=area.pool_id,
-        lexical={chunk_id: found.words[chunk_id] for chunk_id in kept if chunk_id in found.words},
-        cosines={chunk_id: cosines[chunk_id] for chunk_id in kept if chunk_id in cosines},
-        rows=[row for row in rows if row.chunk_id in kept],
-        definitions=definitions,
-        paths=found.frequencies,
-        contents=contents,
+) -> list[Candidate]:
+    """Read what the candidates are; those in no visible file are left out."""
+    return await describe(
+        connection,
+        area,
+        found.chosen,
+        found.words,
+        found.meaning,
+        vector=vector,
+        defining=found.likeliest(weights.definitions_read, weights),
+        # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it.
+        read=list(found.words)[: weights.texts_read] if query.names else (),
     )
 
 
-def _is_short(found: _Found, retrieved: Retrieved, weights: Weights) -> bool:
+def _is_short(found: _Found, candidates: Sequence[Candidate], weights: Weights) -> bool:
     """Whether a retrieval that had more to offer gave too few that are visible."""
-    visible = {row.chunk_id for row in retrieved.rows}
-    words = len(visible & found.words.keys())
-    meaning = len(visible & found.meaning.keys())
-    return (words < min(weights.candidates, len(found.words)) and len(found.words) < found.all_words) or (
-        meaning < weights.candidates <= len(found.meaning)
-    )
+    visible = {candidate.chunk_id for candidate in candidates}
+    offered = [found.words] if len(found.words) < found.all_words else []
+    offered += [found.meaning] if len(found.meaning) >= weights.candidates else []
+    return any(len(visible & scores.keys()) < _ENOUGH * len(scores) for scores in offered)
 
 
 async def _nearest(
@@ -190,7 +188,3 @@ async def _best_visible(
 
 def _pairs(ids: NDArray[np.int32], scores: NDArray[np.float32]) -> dict[int, float]:
     return dict(zip(ids.tolist(), scores.tolist(), strict=True))
-
-
-def _first(scores: Iterable[int], visible: set[int], limit: int) -> list[int]:
-    return [chunk_id for chunk_id in scores if chunk_id in visible][:limit]

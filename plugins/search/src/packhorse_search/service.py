@@ -15,10 +15,10 @@ from packhorse_search import cursor as cursors
 from packhorse_search.answer import SearchAnswer
 from packhorse_search.area import files_of, narrowed
 from packhorse_search.assemble import CONCISE, Form
-from packhorse_search.candidates import Candidate, ChunkKey, PathStatistics
+from packhorse_search.candidates import PathStatistics
 from packhorse_search.cursor import Position
 from packhorse_search.filters import Filter
-from packhorse_search.fuse import Evidence, fuse
+from packhorse_search.fuse import fuse
 from packhorse_search.rank import rank
 from packhorse_search.retrieve import retrieve
 from packhorse_search.weights import DEFAULT
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from packhorse.context import PluginContext
     from packhorse_indexing.service import Index
     from packhorse_search.area import Area
+    from packhorse_search.candidates import Candidate, ChunkKey
     from packhorse_search.query import Query
-    from packhorse_search.rank import Ranked
+    from packhorse_search.rank import Ranking
     from packhorse_search.retrieve import Retrieved
     from packhorse_search.scope import Scope
     from packhorse_search.weights import Weights
@@ -120,7 +121,7 @@ class Search:
         """Answer from the index as it is."""
         vectors, warnings = await self._vectors(asked, where)
         found = await self._retrieve(asked, where, vectors)
-        candidates = _candidates(found)
+        candidates = [candidate for pool in found for candidate in pool.candidates]
         contributed = await signals.contributed(self._context, asked.text, where, candidates)
         ranked = self._rank(asked, where, found, candidates, contributed)
         position, words = _position(request, where)
@@ -137,7 +138,7 @@ class Search:
             latency_ms=0.0,
             index=where.notes(),
             warnings=[*where.warnings(), *warnings],
-            more=assemble.more(where, ranked, given) if not (request.form.detailed or position.offset) else [],
+            more=assemble.more(where, ranked.ordered, given) if not (request.form.detailed or position.offset) else [],
             next_cursor=cursors.encode(given, *words) if given < len(ranked) else "",
         )
 
@@ -185,11 +186,12 @@ class Search:
         found: Sequence[Retrieved],
         candidates: Sequence[Candidate],
         contributed: Mapping[ChunkKey, Mapping[str, float]],
-    ) -> list[Ranked]:
+    ) -> Ranking:
         paths: Counter[str] = Counter()
         for pool in found:
             paths.update(pool.paths)
-        return _once(rank(asked, candidates, PathStatistics(where.files, paths), self._weights, contributed))
+        statistics = PathStatistics(where.files, paths)
+        return _once(rank(asked, candidates, fuse(candidates), statistics, self._weights, contributed))
 
     async def _advice(self, request: Request, where: Scope) -> str:
         """Say why filters leave nothing."""
@@ -233,30 +235,7 @@ def _few(warnings: list[str]) -> list[str]:
     return warnings if more <= 0 else [*warnings[:MAX_WARNINGS], f"{more} more repositories have warnings."]
 
 
-def _candidates(found: Sequence[Retrieved]) -> list[Candidate]:
-    """Fuse what the pools offer, over all of them at once, so that their scores compare."""
-    nothing = Evidence(0.0, 0.0)
-    fused = fuse([pool.lexical for pool in found], [pool.cosines for pool in found])
-    return [
-        Candidate(
-            ChunkKey(pool.pool_id, row.chunk_id),
-            row.file,
-            row.kind,
-            row.symbol,
-            row.scope,
-            row.start_line,
-            row.end_line,
-            row.hash,
-            evidence.get(row.chunk_id, nothing),
-            tuple(pool.definitions.get(row.chunk_id, ())),
-            pool.contents.get(row.chunk_id, ""),
-        )
-        for pool, evidence in zip(found, fused, strict=True)
-        for row in pool.rows
-    ]
-
-
-def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
+def _once(ranking: Ranking) -> Ranking:
     """Keep the best place of each text, and of each definition that was cut in parts.
 
     Copies of a file and worktrees of a repository give the same text again. What goes on with a definition after its
@@ -264,13 +243,14 @@ def _once(ranked: Sequence[Ranked]) -> list[Ranked]:
     """
     seen: set[object] = set()
     kept = []
-    for entry in ranked:
-        candidate = entry.candidate
-        file = candidate.file
-        text = (file.path, candidate.hash)
-        part = (file.path, file.repository_id.int, candidate.scope, candidate.symbol)  # a UUID hashes slowly
+    files = ranking.files.tolist()
+    for number in ranking.order:
+        candidate = ranking.candidates[number]
+        chunk = (candidate.pool_id, candidate.chunk_id)
+        text = (candidate.file.path, candidate.hash)
+        part = (files[number], candidate.scope, candidate.symbol)
         goes_on = candidate.symbol and not candidate.definitions and part in seen
-        if candidate.key not in seen and text not in seen and not goes_on:
-            kept.append(entry)
-        seen.update((candidate.key, text, part))
-    return kept
+        if chunk not in seen and text not in seen and not goes_on:
+            kept.append(number)
+        seen.update((chunk, text, part))
+    return replace(ranking, order=kept)

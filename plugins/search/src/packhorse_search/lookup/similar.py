@@ -13,6 +13,7 @@ from packhorse.errors import InvalidInputError, NotFoundError
 from packhorse_indexing.ids import chunk_uuid, parse_chunk_uuid
 from packhorse_search import store as chunks
 from packhorse_search.area import narrowed
+from packhorse_search.candidates import ChunkKey
 from packhorse_search.description import describe
 from packhorse_search.excerpt import excerpt, shown, tokens
 from packhorse_search.lookup import outline, store, symbols
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from packhorse.database.pool import Database
     from packhorse_indexing.models import Repository
     from packhorse_search.area import Area
-    from packhorse_search.description import ChunkRow
+    from packhorse_search.candidates import Candidate
     from packhorse_search.lookup.store import PlaceRow
     from packhorse_search.scope import Scope
 
@@ -59,13 +60,13 @@ async def answer(database: Database, where: Scope, request: Request) -> SimilarA
     place, vector = await _find(database, where, request.location)
     comparable = [one for one in where.repositories if (one.embedder, one.dimensions) == (place.embedder, len(vector))]
     repositories = {repository.id: repository for repository in comparable}
-    found: list[tuple[float, int, ChunkRow]] = []
+    found: list[Candidate] = []
     for area in where.areas:
         if not repositories.keys() & set(area.repository_ids):
             continue
         async with database.connection() as connection:
             found += await _nearest(connection, area, vector, request.limit + _MORE)
-    found.sort(key=lambda one: (-one[0], one[2].file.path, one[2].start_line))
+    found.sort(key=lambda one: (-one.meaning, one.file.path, one.start_line))
     chosen = _distinct(found, place)[: request.limit]
     return SimilarAnswer(
         place=shown(f"{place.path}:{place.start_line}-{place.end_line}"),
@@ -76,17 +77,17 @@ async def answer(database: Database, where: Scope, request: Request) -> SimilarA
 
 async def _nearest(
     connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], wanted: int
-) -> list[tuple[float, int, ChunkRow]]:
+) -> list[Candidate]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
     area = await narrowed(connection, area)
     nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=not area.is_open)
-    rows = (await describe(connection, area, list(nearest))).chunks
-    if area.is_open and len(rows) < wanted <= len(nearest):
+    found = await describe(connection, area, nearest, meaning=nearest)
+    if area.is_open and len(found) < wanted <= len(nearest):
         # Others of the pool were nearer: a worktree that is not searched, or content that is listed no more.
         area = await narrowed(connection, area, listed=True)
         nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=True)
-        rows = (await describe(connection, area, list(nearest))).chunks
-    return [(nearest[row.chunk_id], area.pool_id, row) for row in rows]
+        found = await describe(connection, area, nearest, meaning=nearest)
+    return found
 
 
 async def _find(database: Database, where: Scope, location: str) -> tuple[PlaceRow, NDArray[np.float32]]:
@@ -142,13 +143,12 @@ def _vector(place: PlaceRow) -> NDArray[np.float32]:
     return np.asarray(place.vector.to_list(), dtype=np.float32)
 
 
-def _distinct(found: list[tuple[float, int, ChunkRow]], place: PlaceRow) -> list[tuple[float, int, ChunkRow]]:
+def _distinct(found: list[Candidate], place: PlaceRow) -> list[Candidate]:
     """Leave out the place itself, what reads the same, and copies of one another."""
-    seen: set[object] = {place.hash, (place.pool_id, place.chunk_id)}
+    seen: set[object] = {place.hash, ChunkKey(place.pool_id, place.chunk_id)}
     kept = []
     for one in found:
-        _, pool_id, row = one
-        marks = {row.hash, (pool_id, row.chunk_id)}
+        marks = {one.hash, one.key}
         if seen.isdisjoint(marks):
             kept.append(one)
         seen |= marks
@@ -156,32 +156,32 @@ def _distinct(found: list[tuple[float, int, ChunkRow]], place: PlaceRow) -> list
 
 
 async def _shown(
-    database: Database, chosen: list[tuple[float, int, ChunkRow]], repositories: dict[UUID, Repository]
+    database: Database, chosen: list[Candidate], repositories: dict[UUID, Repository]
 ) -> list[SimilarPlace]:
-    texts: dict[tuple[int, int], str] = {}
-    for pool_id in {pool_id for _, pool_id, _ in chosen}:
+    texts: dict[ChunkKey, str] = {}
+    for pool_id in {one.pool_id for one in chosen}:
         async with database.connection() as connection:
-            members = [row.chunk_id for _, pool, row in chosen if pool == pool_id]
+            members = [one.chunk_id for one in chosen if one.pool_id == pool_id]
             found = await chunks.contents(connection, pool_id, members)
-        texts |= {(pool_id, chunk_id): text for chunk_id, text in found.items()}
+        texts |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in found.items()}
     left = BUDGET
     answer = []
-    for number, (score, pool_id, row) in enumerate(chosen):
-        if row.file.repository_id not in repositories:
+    for number, one in enumerate(chosen):
+        if one.file.repository_id not in repositories:
             continue
         allowance = max(_LEAST, left // (len(chosen) - number))
-        cut = excerpt(texts.get((pool_id, row.chunk_id), ""), row.start_line, (), allowance=allowance)
+        cut = excerpt(texts.get(one.key, ""), one.start_line, (), allowance=allowance)
         left -= tokens(cut.content)
         answer.append(
             SimilarPlace(
-                chunk_id=str(chunk_uuid(pool_id, row.chunk_id)),
-                repository=shown(repositories[row.file.repository_id].path),
-                file_path=shown(row.file.path),
+                chunk_id=str(chunk_uuid(*one.key)),
+                repository=shown(repositories[one.file.repository_id].path),
+                file_path=shown(one.file.path),
                 start_line=cut.start_line,
                 end_line=cut.end_line,
-                symbol=shown(symbols.qualified(row.scope, row.symbol)) if row.symbol else None,
-                language=row.file.language,
-                similarity_score=round(max(0.0, min(1.0, score)), 4),
+                symbol=shown(symbols.qualified(one.scope, one.symbol)) if one.symbol else None,
+                language=one.file.language,
+                similarity_score=round(max(0.0, min(1.0, one.meaning)), 4),
                 content=cut.content,
                 truncated=cut.truncated,
             )
