@@ -99,7 +99,7 @@ def watch_all(stages: Stages) -> None:
 STATEMENTS = (
     "keyed",
     "visible_chunks",
-    "nearest_chunks",
+    "nearest",
     "describe",
     "contents",
 )
@@ -201,12 +201,14 @@ async def recall(index: Index, database: Database, repository: Repository, queri
 
     area = Area(repository.pool_id, (repository.id,), Filter())
     found: defaultdict[int, list[float]] = defaultdict(list)
-    wanted = DEFAULT.candidates + DEFAULT.candidates // 8
+    wanted = DEFAULT.candidates
     for query in queries:
         vector = await index.embed_query(query)
         async with reading(database) as connection, connection.pipeline():
-            near = list(await store.nearest_chunks(connection, area, vector, wanted, exact=False))
-            exact = list(await store.nearest_chunks(connection, area, vector, wanted, exact=True))
+            near, exact = [
+                list(await store.nearest(await store.ask_nearest(connection, area, vector, wanted, exact=exact)))
+                for exact in (False, True)
+            ]
         for first in (10, DEFAULT.candidates):
             found[first].append(len({*near[:first]} & {*exact[:first]}) / max(1, len(exact[:first])))
     for first, shares in found.items():

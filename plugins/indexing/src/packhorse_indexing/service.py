@@ -89,36 +89,26 @@ class Index:
             NotFoundError: there is none.
             InvalidInputError: several folders have this name.
         """
-        async with reading(self._database) as connection:
-            found = await self._find(connection, reference)
-            known = found or await catalog.repositories(connection)
-        if not found:
-            names = ", ".join(one.path for one in known[:20]) or "nothing is indexed yet"
-            raise NotFoundError(
-                f"There is no indexed repository {reference!r}; indexed: {names}.",
-                remedy="Index its folder first with index_repository (`packhorse index PATH`).",
-            )
-        if len(found) > 1:
-            raise InvalidInputError(
-                f"Several repositories are named {reference}: {', '.join(one.path for one in found)}.",
-                remedy="Give the id or the path.",
-            )
-        return found[0]
+        [(repository, _)] = await self.covered([reference])
+        return repository
 
-    async def _find(self, connection: psycopg.AsyncConnection[tuple[object, ...]], reference: str) -> list[Repository]:
-        if "\x00" in reference:
-            return []
-        try:
-            one = await catalog.repository_by_id(connection, UUID(reference))
-        except ValueError:
-            if is_url(reference):
-                one = await catalog.repository_by_url(connection, parse(reference).url)
-                return [] if one is None else [one]
-            if not reference.startswith("/"):
-                return await catalog.repositories_by_name(connection, reference)
-            real = await asyncio.to_thread(_real, reference)
-            one = await catalog.repository_by_path(connection, real)
-        return [] if one is None else [one]
+    async def covered(self, references: Sequence[str]) -> list[tuple[Repository, Coverage]]:
+        """Return the repository that each reference means, once, or all without any, and how complete its index is.
+
+        Raises:
+            NotFoundError: one means none.
+            InvalidInputError: one means several.
+        """
+        found: dict[UUID, tuple[Repository, Coverage]] = {}
+        meant = [await _meant(reference) for reference in references] or [catalog.ALL]
+        async with reading(self._database) as connection:
+            for which in meant:
+                rows = await catalog.covered(connection, which)
+                found |= {repository.id: (repository, coverage) for repository, coverage in rows}
+                if len(rows) != 1 and references:
+                    known = [one for one, _ in rows] or await catalog.repositories(connection)
+                    raise _unclear(references[meant.index(which)], known, len(rows))
+        return list(found.values())
 
     async def index(
         self, path: str, *, force: bool = False, wait: float | None = None, on_progress: OnProgress | None = None
@@ -324,6 +314,33 @@ class Index:
             progress=None if job.finished else progress(job),
             reasons=reasons,
         )
+
+
+async def _meant(reference: str) -> catalog.Which:
+    if "\x00" in reference:
+        return catalog.by_ids(())  # PostgreSQL has no such texts
+    try:
+        return catalog.by_id(UUID(reference))
+    except ValueError:
+        if is_url(reference):
+            return catalog.by_url(parse(reference).url)
+        if not reference.startswith("/"):
+            return catalog.by_name(reference)
+        return catalog.by_path(await asyncio.to_thread(_real, reference))
+
+
+def _unclear(reference: str, known: Sequence[Repository], found: int) -> InvalidInputError | NotFoundError:
+    """Return the error for a reference that means several repositories, or none of those that are known."""
+    if found:
+        return InvalidInputError(
+            f"Several repositories are named {reference}: {', '.join(one.path for one in known)}.",
+            remedy="Give the id or the path.",
+        )
+    names = ", ".join(one.path for one in known[:20]) or "nothing is indexed yet"
+    return NotFoundError(
+        f"There is no indexed repository {reference!r}; indexed: {names}.",
+        remedy="Index its folder first with index_repository (`packhorse index PATH`).",
+    )
 
 
 def _result_status(job: Job, files: int) -> ResultStatus:

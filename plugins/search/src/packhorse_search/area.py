@@ -99,6 +99,12 @@ def array(numbers: Iterable[int]) -> str:
 
 
 @lru_cache(maxsize=2048)
-def for_pool(statement: str, pool_id: int, dimensions: int = 0) -> bytes:
-    """Return a statement for a pool and, where it compares vectors, their dimensions; neither can be a parameter."""
-    return statement.replace("{pool}", str(int(pool_id))).replace("{dimensions}", str(int(dimensions))).encode()
+def for_pool(statement: str, pool_id: int, dimensions: int = 0, limit: int = 0) -> bytes:
+    """Return a statement for a pool and, where it compares vectors, for their dimensions and so many of them.
+
+    The first two can be no parameters, and a limit that is one has PostgreSQL plan anew each time.
+    """
+    values = {"pool": pool_id, "dimensions": dimensions, "limit": limit}
+    for name, value in values.items():
+        statement = statement.replace(f"{{{name}}}", str(int(value)))
+    return statement.encode()

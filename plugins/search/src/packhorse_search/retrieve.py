@@ -7,7 +7,6 @@ worktrees, it is done again with all that is visible.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -107,13 +106,23 @@ async def _find(
 ) -> _Found:
     terms = lexical.query_weights(query, weights)
     wanted = weights.candidates
-    nearest, row = await asyncio.gather(
-        _nearest(connection, area, vector, wanted),
-        store.keyed(connection, area, terms, query.names, weights.path_candidates, wanted, weights.postings),
+    near: dict[int, float] = {}
+    asked = None
+    if vector is None:
+        await store.by_key(connection)
+    elif area.is_open:
+        asked = await store.ask_nearest(connection, area, vector, wanted)
+    else:
+        near = await _nearest_passing(connection, area, vector, wanted)
+    keyed = await store.ask_keyed(
+        connection, area, terms, query.names, weights.path_candidates, wanted, weights.postings
     )
+    if asked is not None:  # both are sent before the answer to either is waited for
+        near = await store.nearest(asked)
+    row = await store.keyed(keyed)
     ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
     words = await _best_visible(connection, area, ids, scores, wanted)
-    return _Found(words, nearest, row.by_path, row.by_name, row.frequencies, len(ids))
+    return _Found(words, near, row.by_path, row.by_name, row.frequencies, len(ids))
 
 
 async def _describe(
@@ -146,19 +155,14 @@ def _is_short(found: _Found, candidates: Sequence[Candidate], weights: Weights) 
     return any(len(visible & scores.keys()) < _ENOUGH * len(scores) for scores in offered)
 
 
-async def _nearest(
-    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32] | None, limit: int
+async def _nearest_passing(
+    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], limit: int
 ) -> dict[int, float]:
-    if vector is None:
-        await store.by_key(connection)
-        return {}
-    if area.is_open:
-        return await store.nearest_chunks(connection, area, vector, limit, exact=False)
     if area.blobs is None or area.size > EXACT_CHUNKS:
-        found = await store.nearest_chunks(connection, area, vector, limit, exact=False)
+        found = await store.nearest(await store.ask_nearest(connection, area, vector, limit))
         if len(found) >= limit:
             return found
-    return await store.nearest_chunks(connection, area, vector, limit, exact=True)
+    return await store.nearest(await store.ask_nearest(connection, area, vector, limit, exact=True))
 
 
 async def _best_visible(

@@ -96,17 +96,17 @@ async def choose(
         NotFoundError: there is no such repository, or nothing is indexed at all.
         InvalidInputError: a name is ambiguous or a filter cannot be meant.
     """
-    repositories = await _repositories(index, repository)
-    if not repositories:
+    found = await index.covered(filters.entries("repository_id", repository))
+    if not found:
         raise NotFoundError(
             "Nothing is indexed yet.", remedy="Call index_repository with the absolute path of the folder to search."
         )
+    repositories = [repository for repository, _ in found]
     roots = tuple(repository.path for repository in repositories)
     wanted = filters.parse(file_type, directory, language, kind, roots)
     if changed_since:
         wanted = replace(wanted, changed=await _changed(index, repositories, changed_since.strip()))
-    coverage = await index.coverage([repository.id for repository in repositories])
-    return Scope(repositories, {entry.repository_id: entry for entry in coverage}, wanted)
+    return Scope(repositories, {entry.repository_id: entry for _, entry in found}, wanted)
 
 
 async def _changed(index: Index, repositories: Sequence[Repository], revision: str) -> tuple[tuple[UUID, str], ...]:
@@ -121,14 +121,6 @@ async def _changed(index: Index, repositories: Sequence[Repository], revision: s
     if len(errors) == len(repositories):
         raise errors[0]
     return tuple(found)
-
-
-async def _repositories(index: Index, reference: str | None) -> list[Repository]:
-    names = filters.entries("repository_id", reference)
-    if not names:
-        return await index.repositories()
-    found = [await index.find(name) for name in names]
-    return list({repository.id: repository for repository in found}.values())
 
 
 def _ago(seconds: float) -> str:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MIN_EF_SEARCH, MAX_EF_SEARCH = 225, 1000
 """Candidates that a scan of an HNSW index keeps: at least, for its recall, and at most, pgvector's limit."""
 
+_PLACES = 600
+"""Paths of all the query's lexemes, the rarest first, among which those with most of them are sought."""
+
 _PATHS_FOR_A_FILE = 3
 """Paths that are looked at for each file wanted: several may be of one content, or not listed."""
 
@@ -87,8 +90,12 @@ CROSS JOIN (
             SELECT l.blob_id, max(named.found) AS found
             FROM (
                 SELECT path_id, count(*) AS found
-                FROM indexing.path_lexeme w, unnest(w.path_ids) path_id
-                WHERE w.pool_id = {pool} AND w.lexeme = ANY(%(lexemes)s)
+                FROM (
+                    SELECT path_ids, sum(paths) OVER (ORDER BY paths, lexeme) AS upto
+                    FROM indexing.path_lexeme
+                    WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s) AND path_ids IS NOT NULL
+                ) w, unnest(w.path_ids) path_id
+                WHERE w.upto <= %(places)s OR %(places)s IS NULL
                 GROUP BY path_id ORDER BY found DESC, path_id LIMIT %(paths)s
             ) named
             JOIN indexing.listing l ON l.pool_id = {pool} AND l.path_id = named.path_id
@@ -184,7 +191,7 @@ SELECT chunk_id, vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensio
 FROM indexing.embedding
 WHERE pool_id = {pool} AND settings.ready
 ORDER BY distance
-LIMIT %(limit)s
+LIMIT {limit}
 """)
 
 _NEAREST_PASSING = _scanned("""
@@ -196,7 +203,7 @@ WHERE e.pool_id = {pool} AND settings.ready
       SELECT FROM indexing.definition d
       WHERE d.pool_id = {pool} AND d.chunk_id = e.chunk_id AND d.kind = ANY(%(kinds)s)))
 ORDER BY distance
-LIMIT %(limit)s
+LIMIT {limit}
 """)
 
 # The same by comparing all of them, those of listed blobs by key: the bare column is no index's expression.
@@ -209,7 +216,7 @@ WHERE settings.ready
   AND (%(kinds)s::text[] IS NULL OR EXISTS (
       SELECT FROM indexing.definition d WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s)))
 ORDER BY distance
-LIMIT %(limit)s
+LIMIT {limit}
 """)
 
 _NEAREST_OF_KINDS = _scanned("""
@@ -219,7 +226,7 @@ WHERE e.pool_id = {pool} AND settings.ready
   AND (%(kinds)s::text[] IS NULL OR e.chunk_id IN (
       SELECT d.chunk_id FROM indexing.definition d WHERE d.pool_id = {pool} AND d.kind = ANY(%(kinds)s)))
 ORDER BY distance
-LIMIT %(limit)s
+LIMIT {limit}
 """)
 
 _CONTENTS = """
@@ -242,7 +249,7 @@ async def by_key(connection: AsyncConnection[Any]) -> None:
     await connection.execute(_BY_KEY)
 
 
-async def keyed(
+async def ask_keyed(
     connection: AsyncConnection[Any],
     area: Area,
     lexemes: Mapping[str, float],
@@ -250,8 +257,8 @@ async def keyed(
     files: int,
     definitions: int,
     postings: int,
-) -> KeyedRow:
-    """Return what is found by key, so many at most of the files by path and of the definitions by name.
+) -> AsyncCursor[Any]:
+    """Ask for what is found by key, so many at most of the files by path and of the definitions by name; see `keyed`.
 
     Of the postings those of the commonest lexemes are left out beyond so many, where all files are searched: they
     tell least and cost most. The two rarest are read always; the weight of a lexeme counts as its rarity does.
@@ -263,14 +270,19 @@ async def keyed(
         "lexemes": list(lexemes),
         "weights": list(lexemes.values()),
         "postings": postings if area.is_open else None,
+        "places": _PLACES if area.is_open else None,
         "paths": _PATHS_FOR_A_FILE * files if area.is_open else None,
         "files": files,
         "names": list(names),
         "folded": [name.lower() for name in names],
         "definitions": definitions,
     }
-    cursor = await connection.execute(for_pool(_KEYED, area.pool_id), parameters, binary=True)
-    chunks, length, found, counts, by_path, by_name, *packed = await one(cursor)
+    return await connection.execute(for_pool(_KEYED, area.pool_id), parameters, binary=True)
+
+
+async def keyed(asked: AsyncCursor[Any]) -> KeyedRow:
+    """Return what `ask_keyed` asked for."""
+    chunks, length, found, counts, by_path, by_name, *packed = await one(asked)
     frequencies = dict(zip(found, counts, strict=True))
     return KeyedRow(Corpus(chunks, length), Postings.unpack(*packed), frequencies, by_path, by_name)
 
@@ -288,10 +300,10 @@ async def chunks_of_blobs(connection: AsyncConnection[Any], area: Area) -> list[
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def nearest_chunks(
-    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], limit: int, *, exact: bool
-) -> dict[int, float]:
-    """Return the chunks nearest to a query vector, nearest first, with their cosines.
+async def ask_nearest(
+    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], limit: int, *, exact: bool = False
+) -> AsyncCursor[Any]:
+    """Ask for the chunks nearest to a query vector; see `nearest`.
 
     Without `exact` the pool's HNSW index is used if it has one; with conditions it may then return too few. Further
     statements of the transaction or pipeline are planned as look-ups by key.
@@ -299,7 +311,7 @@ async def nearest_chunks(
     from pgvector import HalfVector
 
     ef_search = str(min(MAX_EF_SEARCH, max(limit, MIN_EF_SEARCH)))
-    parameters = {"vector": HalfVector(vector), "limit": limit, "ef_search": ef_search}
+    parameters = {"vector": HalfVector(vector), "ef_search": ef_search}
     if area.is_open and not exact:
         statement, prepare = NEAREST, None
     else:
@@ -307,8 +319,13 @@ async def nearest_chunks(
         compared = _NEAREST_OF_KINDS if area.blobs is None else _NEAREST_LISTED
         statement, prepare = compared if exact else _NEAREST_PASSING, False
         parameters |= area.parameters()
-    whole = for_pool(statement, area.pool_id, len(vector))
-    return cosines(*await one(await connection.execute(whole, parameters, binary=True, prepare=prepare)))
+    whole = for_pool(statement, area.pool_id, len(vector), limit)
+    return await connection.execute(whole, parameters, binary=True, prepare=prepare)
+
+
+async def nearest(asked: AsyncCursor[Any]) -> dict[int, float]:
+    """Return the chunks that `ask_nearest` asked for, nearest first, with their cosines."""
+    return cosines(*await one(asked))
 
 
 async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, str]:

@@ -38,11 +38,11 @@ class Weights:
     """Chunks that each retrieval contributes; 100 lose 0.003, 200 gain 0.002, and work grows with them."""
     postings: int = 65_536
     """Postings that a search of a whole pool scores; of 118,681 chunks one question in eight has more."""
-    definitions_read: int = 40
+    definitions_read: int = 30
     """Chunks, best by words and meaning, whose definitions are read; those of all gain 0.001 and cost a fifth more."""
-    path_candidates: int = 30
+    path_candidates: int = 20
     """Files that are considered for their path alone."""
-    texts_read: int = 50
+    texts_read: int = 20
     """Chunks, best by words, whose text is read for what it defines; with none NDCG@10 falls by 0.004."""
 
     lexical: float = 0.5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -26,36 +27,76 @@ SELECT r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, 
 FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id
 """
 
+_COVERAGE = """
+SELECT r.id AS repository_id, r.files + r.skipped AS files, r.files AS files_indexed, r.chunks,
+       r.chunks - r.pending AS embedded, r.indexed_at, j.id AS job_id, j.status AS job_status, j.phase AS job_phase,
+       j.files_total AS job_files, j.files_done AS job_done, j.embed_total AS job_embed_total,
+       j.embed_done AS job_embed_done,
+       r.id, r.pool_id, r.path, r.branch, r.revision, r.indexed_at, p.embedder, p.dimensions, r.url
+FROM indexing.repository r JOIN indexing.pool p ON p.id = r.pool_id
+LEFT JOIN LATERAL (
+    SELECT * FROM indexing.job WHERE repository_id = r.id ORDER BY requested_at DESC LIMIT 1
+) j ON true
+"""
+_COVERAGE_FIELDS = len(fields(Coverage))
+
+
+class Which(NamedTuple):
+    """Which repositories are meant: the end of a statement, and the value in it."""
+
+    condition: LiteralString
+    value: object = None
+
+
+ALL = Which("ORDER BY r.path")
+
+
+def by_id(repository_id: UUID) -> Which:
+    """The one with this id."""
+    return Which("WHERE r.id = %(value)s", repository_id)
+
+
+def by_ids(repository_ids: Sequence[UUID]) -> Which:
+    """Those with these ids."""
+    return Which("WHERE r.id = ANY(%(value)s) ORDER BY r.path", list(repository_ids))
+
+
+def by_path(path: str) -> Which:
+    """The one of this resolved path."""
+    return Which("WHERE r.path = %(value)s", path)
+
+
+def by_url(url: str) -> Which:
+    """The one that is a clone of this URL."""
+    return Which("WHERE r.url = %(value)s", url)
+
+
+def by_name(name: str) -> Which:
+    """Those whose folder has this name."""
+    return Which("WHERE right(r.path, length(%(value)s) + 1) = '/' || %(value)s ORDER BY r.path", name)
+
 
 async def repositories(connection: AsyncConnection[Any]) -> list[Repository]:
     """Return every repository, by path."""
-    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return await (await cursor.execute(_REPOSITORY + "ORDER BY r.path")).fetchall()
-
-
-async def repository_by_id(connection: AsyncConnection[Any], repository_id: UUID) -> Repository | None:
-    """Return the repository with this id."""
-    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return await (await cursor.execute(_REPOSITORY + "WHERE r.id = %s", [repository_id])).fetchone()
+    return await matching(connection, ALL)
 
 
 async def repository_by_path(connection: AsyncConnection[Any], path: str) -> Repository | None:
     """Return the repository of this resolved path."""
+    return next(iter(await matching(connection, by_path(path))), None)
+
+
+async def matching(connection: AsyncConnection[Any], which: Which) -> list[Repository]:
+    """Return the repositories that are meant, by path."""
     async with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return await (await cursor.execute(_REPOSITORY + "WHERE r.path = %s", [path])).fetchone()
+        return await (await cursor.execute(_REPOSITORY + which.condition, {"value": which.value})).fetchall()
 
 
-async def repository_by_url(connection: AsyncConnection[Any], url: str) -> Repository | None:
-    """Return the repository that is a clone of this URL."""
-    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return await (await cursor.execute(_REPOSITORY + "WHERE r.url = %s", [url])).fetchone()
-
-
-async def repositories_by_name(connection: AsyncConnection[Any], name: str) -> list[Repository]:
-    """Return the repositories whose folder has this name."""
-    query = _REPOSITORY + "WHERE right(r.path, length(%(name)s) + 1) = '/' || %(name)s ORDER BY r.path"
-    async with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return await (await cursor.execute(query, {"name": name})).fetchall()
+async def covered(connection: AsyncConnection[Any], which: Which) -> list[tuple[Repository, Coverage]]:
+    """Return the repositories that are meant, by path, each with how complete its index is and its latest job."""
+    cursor = await connection.execute(_COVERAGE + which.condition, {"value": which.value})
+    first = _COVERAGE_FIELDS
+    return [(Repository(*row[first:]), Coverage(*row[:first])) for row in await cursor.fetchall()]
 
 
 async def last_requested(connection: AsyncConnection[Any]) -> Repository | None:
@@ -96,23 +137,7 @@ async def create_repository(
 
 async def coverage(connection: AsyncConnection[Any], repository_ids: Sequence[UUID]) -> list[Coverage]:
     """Return how complete each of these repositories is, with its latest job."""
-    async with connection.cursor(row_factory=class_row(Coverage)) as cursor:
-        await cursor.execute(
-            """
-            SELECT r.id AS repository_id, r.files + r.skipped AS files, r.files AS files_indexed, r.chunks,
-                   r.chunks - r.pending AS embedded, r.indexed_at, j.id AS job_id, j.status AS job_status,
-                   j.phase AS job_phase, j.files_total AS job_files, j.files_done AS job_done,
-                   j.embed_total AS job_embed_total, j.embed_done AS job_embed_done
-            FROM indexing.repository r
-            LEFT JOIN LATERAL (
-                SELECT * FROM indexing.job WHERE repository_id = r.id ORDER BY requested_at DESC LIMIT 1
-            ) j ON true
-            WHERE r.id = ANY(%s)
-            ORDER BY r.path
-            """,
-            [list(repository_ids)],
-        )
-        return await cursor.fetchall()
+    return [one for _, one in await covered(connection, by_ids(repository_ids))]
 
 
 async def contents(connection: AsyncConnection[Any], repository_id: UUID) -> dict[str, tuple[bytes, int]]:

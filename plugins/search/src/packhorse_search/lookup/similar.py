@@ -80,12 +80,12 @@ async def _nearest(
 ) -> list[Candidate]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
     area = await narrowed(connection, area)
-    nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=not area.is_open)
+    nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=not area.is_open))
     found = await describe(connection, area, nearest, meaning=nearest)
     if area.is_open and len(found) < wanted <= len(nearest):
         # Others of the pool were nearer: a worktree that is not searched, or content that is listed no more.
         area = await narrowed(connection, area, listed=True)
-        nearest = await chunks.nearest_chunks(connection, area, vector, wanted, exact=True)
+        nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=True))
         found = await describe(connection, area, nearest, meaning=nearest)
     return found
 
