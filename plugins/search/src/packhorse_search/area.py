@@ -93,8 +93,8 @@ async def _passing(connection: AsyncConnection[Any], area: Area) -> list[tuple[i
     return [file for file in found if area.filter.passes_category(file[2])] if area.filter.categories else found
 
 
-def array(numbers: Iterable[int]) -> str:
-    """Write an array of integers as PostgreSQL reads it; the driver takes a millisecond for a few hundred."""
+def array(numbers: Iterable[float]) -> str:
+    """Write an array of numbers as PostgreSQL reads it; the driver takes a millisecond for a few hundred."""
     return "{" + ",".join(map(str, numbers)) + "}"
 
 

@@ -19,6 +19,8 @@ _DEFINITION_WORTH = 5
 """What the line of a definition is worth, in words of the query."""
 _COMMENT = re.compile(r"\s*(?:#(?!\w)|//|/?\*|--|;|%|['\"]{3})")
 
+_WORD = re.compile(r"\w")
+
 _CHARACTERS_PER_TOKEN = 2.5
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -83,14 +85,21 @@ def _values(texts: list[str], probes: Collection[str], symbol: str | None) -> li
     """Return what each line is worth: the words of the query in it, and the definition."""
     values = hits(probes, texts)
     if symbol:
-        name = re.compile(rf"(?<!\w){re.escape(symbol)}(?!\w)")
-        defined = next(
-            (i for i, text in enumerate(texts) if symbol in text and name.search(text) and not _COMMENT.match(text)),
-            None,
-        )
+        defined = next((i for i, text in enumerate(texts) if _names(text, symbol)), None)
         if defined is not None:
             values[defined] += _DEFINITION_WORTH
     return values
+
+
+def _names(text: str, symbol: str) -> bool:
+    """Whether a line that is no comment holds the symbol as a word of its own."""
+    first = text.find(symbol)
+    while first >= 0:
+        last = first + len(symbol)
+        if not _WORD.match(text[first - 1 : first]) and not _WORD.match(text[last : last + 1]):
+            return not _COMMENT.match(text)
+        first = text.find(symbol, first + 1)
+    return False
 
 
 def _best_window(costs: list[int], values: list[int], lines: int, allowance: int) -> tuple[int, int]:

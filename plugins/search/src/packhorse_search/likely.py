@@ -25,8 +25,7 @@ def probes(forms: Mapping[str, Collection[str]]) -> tuple[str, ...]:
 
 def likely(probes: Iterable[str], texts: Sequence[str]) -> set[int]:
     """Return which of the texts, by their numbers, may hold a word for which the probes stand."""
-    lowered = [text.lower() for text in texts]
-    together = "\n".join(lowered)
+    together, lowered = _lowered(texts)
     # A lexeme may be written otherwise than its text where that is not ASCII.
     found = set() if together.isascii() else {i for i, text in enumerate(texts) if not text.isascii()}
     for probe in probes:
@@ -37,11 +36,17 @@ def likely(probes: Iterable[str], texts: Sequence[str]) -> set[int]:
 
 def hits(probes: Iterable[str], texts: Sequence[str]) -> list[int]:
     """Return how many of the probes each text holds, in whatever case."""
-    lowered = [text.lower() for text in texts]
-    together = "\n".join(lowered)
+    together, lowered = _lowered(texts)
     found = [0] * len(texts)
     for probe in probes:
         if probe in together:
             for i, text in enumerate(lowered):
-                found[i] += probe in text
+                if probe in text:
+                    found[i] += 1
     return found
+
+
+def _lowered(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the texts in lower case, joined and one by one; none holds a NUL, which PostgreSQL cannot store."""
+    together = "\0".join(texts).lower()
+    return together, together.split("\0") if texts else []

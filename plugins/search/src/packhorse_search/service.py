@@ -248,9 +248,14 @@ def _once(ranking: Ranking) -> Ranking:
         candidate = ranking.candidates[number]
         chunk = (candidate.pool_id, candidate.chunk_id)
         text = (candidate.file.path, candidate.hash)
-        part = (files[number], candidate.scope, candidate.symbol)
-        goes_on = candidate.symbol and not candidate.definitions and part in seen
-        if chunk not in seen and text not in seen and not goes_on:
-            kept.append(number)
-        seen.update((chunk, text, part))
+        if chunk in seen or text in seen:
+            continue
+        seen.add(chunk)
+        seen.add(text)
+        if candidate.symbol:
+            part = (files[number], candidate.scope, candidate.symbol)
+            if part in seen and not candidate.definitions:
+                continue
+            seen.add(part)
+        kept.append(number)
     return replace(ranking, order=kept)

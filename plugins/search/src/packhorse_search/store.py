@@ -80,7 +80,7 @@ FROM (
 ) corpus
 CROSS JOIN (
     SELECT coalesce(array_agg(lexeme), '{}') AS lexemes, coalesce(array_agg(paths), '{}') AS counts
-    FROM indexing.path_lexeme WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s)
+    FROM indexing.path_lexeme WHERE pool_id = {pool} AND lexeme = ANY(string_to_array(%(lexemes)s, ' '))
 ) paths
 CROSS JOIN (
     SELECT coalesce(array_agg(id), '{}') AS ids
@@ -93,7 +93,7 @@ CROSS JOIN (
                 FROM (
                     SELECT path_ids, sum(paths) OVER (ORDER BY paths, lexeme) AS upto
                     FROM indexing.path_lexeme
-                    WHERE pool_id = {pool} AND lexeme = ANY(%(lexemes)s) AND path_ids IS NOT NULL
+                    WHERE pool_id = {pool} AND lexeme = ANY(string_to_array(%(lexemes)s, ' ')) AND path_ids IS NOT NULL
                 ) w, unnest(w.path_ids) path_id
                 WHERE w.upto <= %(places)s OR %(places)s IS NULL
                 GROUP BY path_id ORDER BY found DESC, path_id LIMIT %(paths)s
@@ -135,7 +135,7 @@ CROSS JOIN (
         SELECT lexeme, sum(found / weight) OVER rarest AS upto, row_number() OVER rarest AS place
         FROM (
             SELECT w.lexeme, w.weight, sum(octet_length(p.frequencies)) AS found
-            FROM unnest(%(lexemes)s::text[], %(weights)s::float8[]) w (lexeme, weight)
+            FROM unnest(string_to_array(%(lexemes)s, ' '), %(weights)s::float8[]) w (lexeme, weight)
             JOIN indexing.posting p ON p.pool_id = {pool} AND p.lexeme = w.lexeme
             GROUP BY w.lexeme, w.weight
         ) counted
@@ -267,8 +267,8 @@ async def ask_keyed(
     whatever case, those of the same case first.
     """
     parameters = area.parameters() | {
-        "lexemes": list(lexemes),
-        "weights": list(lexemes.values()),
+        "lexemes": " ".join(lexemes),
+        "weights": array(lexemes.values()),
         "postings": postings if area.is_open else None,
         "places": _PLACES if area.is_open else None,
         "paths": _PATHS_FOR_A_FILE * files if area.is_open else None,
