@@ -7,7 +7,7 @@ the repository's own pool so many times as large: the copies' paths lie in folde
 line of their own, their vectors are moved by a third of their length in a random direction and a tenth of their
 lexemes, the rarer ones, are renamed. What is measured afterwards is a made-up corpus with a real one's statistics; the
 copies are near duplicates of one another, which real code is not. No folder has the files of `--times`: what looks at
-the folder afterwards, as each search does, takes them off the list again.
+the folder afterwards, as each search does, takes them off the list again: use `search_latency.py --without-looks`.
 """
 
 from __future__ import annotations
