@@ -71,13 +71,35 @@ WHERE f.pool_id = {pool} AND f.repository_id = ANY(%(repositories)s)
 """
 
 
+# The same without what only filters on categories look at.
+_BLOBS = """
+SELECT coalesce(array_agg(b.id), '{}'), coalesce(sum(b.chunks), 0)::bigint
+FROM (
+    SELECT DISTINCT f.blob_id
+    FROM indexing.file f
+    WHERE f.pool_id = {pool} AND f.repository_id = ANY(%(repositories)s)
+      AND (%(extensions)s::text[] IS NULL OR f.extension = ANY(%(extensions)s))
+      AND (%(within)s::text[] IS NULL OR f.path ~ ANY(%(within)s))
+      AND (%(without)s::text[] IS NULL OR NOT f.path ~ ANY(%(without)s))
+      AND (NOT %(compared)s OR (f.repository_id, f.path) IN (
+          SELECT * FROM unnest(%(changed_repositories)s::uuid[], %(changed_paths)s::text[])))
+) passing
+JOIN indexing.blob b ON b.pool_id = {pool} AND b.id = passing.blob_id
+WHERE %(languages)s::text[] IS NULL OR b.language = ANY(%(languages)s)
+"""
+
+
 async def narrowed(connection: AsyncConnection[Any], area: Area, *, listed: bool = False) -> Area:
     """Return the area with the blobs of the files that its filter passes; with `listed` even when it passes all."""
     if not (area.filter.selects_files or listed):
         return area
-    passing = await _passing(connection, area)
-    sizes = {blob: chunks for blob, chunks, _, _ in passing}
-    return replace(area, blobs=tuple(sizes), size=sum(sizes.values()))
+    if area.filter.categories:
+        sizes = {blob: chunks for blob, chunks, _, _ in await _passing(connection, area)}
+        return replace(area, blobs=tuple(sizes), size=sum(sizes.values()))
+    statement = for_pool(_BLOBS, area.pool_id)
+    cursor = await connection.execute(statement, area.file_parameters(), binary=True, prepare=False)
+    [(blobs, size)] = await cursor.fetchall()
+    return replace(area, blobs=tuple(blobs), size=size)
 
 
 async def files_of(connection: AsyncConnection[Any], area: Area) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ def pattern(directory: str, roots: tuple[str, ...] = ()) -> str | None:
     if len(WILDCARDS.findall(path)) > _MAX_WILDCARDS:
         raise InvalidInputError("directory has too many wildcards.", remedy=f"Use at most {_MAX_WILDCARDS}.")
     # A folder may be called `[id]`: what is written like a glob means the folder of that name too.
-    literal = f"^{''.join(map(_literal, path))}(?:/.*)?$"
+    literal = f"^{''.join(map(_literal, path))}(?:/|$)"
     return f"{literal}|{glob_pattern(path)}" if WILDCARDS.search(path) else literal
 
 
@@ -60,7 +60,7 @@ def glob_pattern(glob: str) -> str:
     """
     if "/" not in glob:
         glob = "**/" + glob
-    return f"^{_translated(glob)}(?:/.*)?$"
+    return f"^{_translated(glob)}(?:/|$)"
 
 
 def _translated(glob: str) -> str:

@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from packhorse_search.query import Query
     from packhorse_search.weights import Weights
 
-FEW_CHUNKS = 5_000
+FEW_CHUNKS = 20_000
 """Chunks up to which those that pass a filter are listed rather than looked up among the ranked."""
 
 EXACT_CHUNKS = 10_000
 """Chunks up to which those that pass a filter are compared one by one; a scan of the HNSW index would miss some."""
 
+
+_SHARE_OF_KINDS = 0.5
+"""The share of the chunks that is taken to define a kind of symbol."""
 
 _ENOUGH = 0.8
 """The share of what a retrieval offers that is to be visible; with less it is done again among what is."""
@@ -108,11 +111,11 @@ async def _find(
     wanted = weights.candidates
     near: dict[int, float] = {}
     asked = None
-    if vector is None:
+    if vector is None or not area.is_open:
         await store.by_key(connection)
-    elif area.is_open:
+    if vector is not None and area.is_open:
         asked = await store.ask_nearest(connection, area, vector, wanted)
-    else:
+    elif vector is not None:
         near = await _nearest_passing(connection, area, vector, wanted)
     keyed = await store.ask_keyed(
         connection, area, terms, query.names, weights.path_candidates, wanted, weights.postings
@@ -121,7 +124,7 @@ async def _find(
         near = await store.nearest(asked)
     row = await store.keyed(keyed)
     ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
-    words = await _best_visible(connection, area, ids, scores, wanted)
+    words = await _best_visible(connection, area, ids, scores, wanted, row.corpus.chunks)
     return _Found(words, near, row.by_path, row.by_name, row.frequencies, len(ids))
 
 
@@ -171,17 +174,19 @@ async def _best_visible(
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
     limit: int,
+    chunks: int,
 ) -> dict[int, float]:
-    """Return the best `limit` of the chunks that the area leaves, however far down they stand, best first."""
+    """Return the best `limit` that the area leaves of the pool's `chunks`, however far down they stand, best first."""
     if area.is_open:
         return _pairs(*lexical.best(ids, scores, limit))
     if area.blobs is not None and area.size <= FEW_CHUNKS:
-        passing = np.array(await store.chunks_of_blobs(connection, area), dtype=np.int32)
-        kept = np.isin(ids, passing)
+        kept = np.isin(ids, await store.chunks_of_blobs(connection, area))
         return _pairs(*lexical.best(ids[kept], scores[kept], limit))
     ids, scores = lexical.best(ids, scores, len(ids))
     found: dict[int, float] = {}
-    start, size = 0, limit + limit // 4
+    # As many as would do if those that pass were spread evenly, and some more.
+    share = min(1.0, area.size / chunks) if area.blobs is not None else _SHARE_OF_KINDS
+    start, size = 0, int(1.25 * limit / share)
     while start < len(ids) and len(found) < limit:
         block = _pairs(ids[start : start + size], scores[start : start + size])
         seen = await store.visible_chunks(connection, area, list(block))
