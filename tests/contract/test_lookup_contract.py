@@ -253,6 +253,29 @@ async def test_the_outline_of_a_folder_is_what_is_in_it(indexed, project):
             await call(client, "outline_code", path="../..")
 
 
+async def test_an_outline_passes_through_folders_that_hold_one_folder(indexed, make_repository):
+    repository = make_repository()
+    for path in ("src/main/java/org/A.java", "src/main/java/net/B.java", "docs/guide/index.md", "c.py"):
+        repository.write(path, "x\n")
+    async with indexed(repository) as client:
+        _, root = await call(client, "outline_code")
+        assert [one["name"] for one in root["entries"]] == ["docs/guide/", "src/main/java/", "c.py"]
+
+
+async def test_filters_that_pass_no_file_are_answered_with_what_was_meant(indexed, project):
+    async with indexed(project) as client:
+        for tool, arguments in (
+            ("grep_code", {"pattern": "session"}),
+            ("find_symbol", {"name": "open_pool", "references": True}),
+            ("similar_code", {"location": "src/handle.py:1"}),
+        ):
+            text, answer = await call(client, tool, directory="src/nte", **arguments)
+            assert "Did you mean src/net?" in text, tool
+            assert "Languages: python (3), markdown (1)" in answer["warnings"][-1], tool
+        text, _ = await call(client, "grep_code", pattern="nowhere", directory="src")
+        assert "No indexed file" not in text
+
+
 async def test_a_long_outline_goes_on_with_its_cursor(indexed, make_repository):
     repository = make_repository()
     repository.write("long.py", "".join(f"def function_number_{i}(): ...\n" for i in range(400)))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SLASH = re.compile("/")
-_NEAR = 0.7
+_NEAR = 0.6
 """How alike, in 0..1, a name must be."""
 
 

@@ -106,3 +106,9 @@ class SimilarAnswer(Told):
 
     place: str
     results: list[SimilarPlace]
+
+
+def is_empty(answer: Told) -> bool:
+    """Return whether an answer has nothing to show, and no cursor to more."""
+    shown = (getattr(answer, what, ()) for what in ("files", "definitions", "results", "entries"))
+    return not (answer.cursor or any(shown))

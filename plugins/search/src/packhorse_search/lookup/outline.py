@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import commonpath
 from typing import TYPE_CHECKING
 
 from packhorse.errors import InvalidInputError, NotFoundError
@@ -147,13 +148,19 @@ def folder(rows: Sequence[ListedRow], path: str) -> list[tuple[Entry, list[Liste
     for name, below in sorted(children.items(), key=lambda child: (not child[0].endswith("/"), child[0])):
         is_folder = name.endswith("/")
         entry = Entry(
-            name=shown(name),
+            name=shown(_lonely(below, prefix) if is_folder else name),
             kind="folder" if is_folder else below[0].language,
             files=len(below) if is_folder else None,
             end_line=None if is_folder else below[0].lines,
         )
         found.append((entry, below))
     return found
+
+
+def _lonely(below: Sequence[ListedRow], prefix: str) -> str:
+    """Name the folder that holds these files and, while there is nothing else in it, the folder in that."""
+    ends = (min(row.path for row in below), max(row.path for row in below))
+    return commonpath([path[len(prefix) :].rpartition("/")[0] for path in ends]) + "/"
 
 
 def _page(entries: Sequence[Entry], first: int) -> list[Entry]:

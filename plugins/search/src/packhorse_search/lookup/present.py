@@ -48,7 +48,8 @@ def symbol_text(answer: SymbolAnswer) -> str:
             body = ["\n".join(answer.suggestions)]
     else:
         more = answer.total_definitions - len(answer.definitions)
-        left = f", {len(answer.definitions)} shown" if more and answer.definitions else ""
+        left = f", {len(answer.definitions)} shown; directory or a qualified name finds the others"
+        left = left if more and answer.definitions else ""
         head = f"{answer.total_definitions} definition{'s' * (answer.total_definitions != 1)}{left}"
         head += f"{_everywhere(answer, [*answer.definitions, *answer.files])}. {NOTICE}"
         several = len({one.repository for one in answer.definitions}) > 1
@@ -131,4 +132,5 @@ def _definition(one: Definition, *, several: bool) -> str:
 def _place(one: SimilarPlace, *, several: bool) -> str:
     path = f"{one.repository}/{one.file_path}" if several else one.file_path
     symbol = f" {one.symbol}" if one.symbol else ""
-    return f"{path}:{one.start_line}-{one.end_line}{symbol} {one.similarity_score:.2f}\n{one.content}"
+    cut = " …" if one.truncated else ""
+    return f"{path}:{one.start_line}-{one.end_line}{cut}{symbol} {one.similarity_score:.2f}\n{one.content}"

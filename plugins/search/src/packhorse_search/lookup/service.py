@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from packhorse_search import scope
+from packhorse_search import advice, scope
+from packhorse_search.area import files_of
 from packhorse_search.excerpt import shown
+from packhorse_search.filters import Filter
 from packhorse_search.lookup import grep, outline, similar, symbols
-from packhorse_search.lookup.answer import Told
+from packhorse_search.lookup.answer import Told, is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,6 +86,8 @@ class Lookup:
         if any(one.updated for one in freshness):
             where = await self._scope(place)
             given = await answer(where)
+        if not where.filter.is_empty and is_empty(given):
+            given.warnings += await self._advice(place, where)
         notes = [one.note for one in freshness if one.note and (one.changes or len(freshness) == 1)]
         warnings = [*where.warnings(), *given.warnings, *notes]
         return given.model_copy(
@@ -92,6 +97,14 @@ class Lookup:
                 "latency_ms": round((time.perf_counter() - started) * 1000, 1),
             }
         )
+
+    async def _advice(self, place: Place, where: Scope) -> list[str]:
+        """Say what to try when filters pass no file, which an answer without results does not tell."""
+        async with self._context.database.connection() as connection:
+            if any([await files_of(connection, area) for area in where.areas]):
+                return []
+            known = [await files_of(connection, replace(area, filter=Filter())) for area in where.areas]
+        return [advice.for_no_file(place.directory, list(chain.from_iterable(known)))]
 
     async def _scope(self, place: Place) -> Scope:
         return await scope.choose(

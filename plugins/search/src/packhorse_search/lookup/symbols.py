@@ -47,6 +47,9 @@ BUDGET = 2_000
 REFERENCE_LINES = 40
 SUGGESTIONS = 5
 _NEAR_NAMES = 5_000
+_NEAR = 0.7
+"""How alike, in 0..1, a name must be to be suggested."""
+
 _SEPARATORS = re.compile(r"::|->|[.#/\\]|:(?=\w)")
 
 
@@ -258,6 +261,6 @@ async def _suggestions(database: Database, where: Scope, name: str) -> list[str]
 
 def _near(name: str, names: Iterable[str]) -> list[str]:
     folded = {found.lower(): found for found in sorted(names)}
-    near = difflib.get_close_matches(name, folded, n=SUGGESTIONS, cutoff=0.6)
+    near = difflib.get_close_matches(name, folded, n=SUGGESTIONS, cutoff=_NEAR)
     parts = sorted((found for found in folded if name in found), key=len)
     return [shown(folded[found]) for found in dict.fromkeys([*near, *parts])][:SUGGESTIONS]
