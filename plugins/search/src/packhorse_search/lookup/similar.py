@@ -18,6 +18,7 @@ from packhorse_search.description import describe
 from packhorse_search.excerpt import excerpt, shown, tokens
 from packhorse_search.lookup import outline, store, symbols
 from packhorse_search.lookup.answer import SimilarAnswer, SimilarPlace
+from packhorse_search.retrieve import EXACT_CHUNKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,10 +81,11 @@ async def _nearest(
 ) -> list[Candidate]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
     area = await narrowed(connection, area)
-    nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=not area.is_open))
+    exact = area.blobs is not None and area.size <= EXACT_CHUNKS
+    nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=exact))
     found = await describe(connection, area, nearest, meaning=nearest)
-    if area.is_open and len(found) < wanted <= len(nearest):
-        # Others of the pool were nearer: a worktree that is not searched, or content that is listed no more.
+    # Others of the pool may be nearer: a worktree that is not searched, what is listed no more, what does not pass.
+    if not exact and len(found) < wanted and (len(nearest) >= wanted or not area.is_open):
         area = await narrowed(connection, area, listed=True)
         nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=True))
         found = await describe(connection, area, nearest, meaning=nearest)
