@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECONDS = 1.5
 """How long one answer may read; it then says how far it came."""
 
-SECONDS_FULL = 0.2
+SECONDS_FULL = 0.1
 """How long it goes on reading, from its beginning, when there is enough to show and only the count would grow."""
 
 MAX_CHUNKS = 30_000
@@ -92,14 +92,14 @@ def _order(candidate: Candidate) -> tuple[float, int, str, int]:
 async def walk(database: Database, files: Sequence[Candidate], first: int, pattern: Pattern, enough: int) -> Walk:
     """Read the files from `first` on; `enough` lines are a full page."""
     began = time.monotonic()
-    until = began + SECONDS
+    until, until_full = began + SECONDS, began + SECONDS_FULL
     result = Walk()
     left = float(MAX_CHUNKS)
     for batch in _batches(files[first:]):
         cost = sum(_cost(one, pattern) for one in batch)
         if result.read and (time.monotonic() > until or left < cost):
             break
-        if result.total >= enough and time.monotonic() > began + SECONDS_FULL:
+        if result.total >= enough and time.monotonic() > until_full:
             break
         left -= cost
         texts: dict[tuple[int, int], list[TextRow]] = {}
@@ -107,7 +107,7 @@ async def walk(database: Database, files: Sequence[Candidate], first: int, patte
             async with database.connection() as connection:
                 found = await store.texts(connection, pool_id, rows, pattern.required.run)
             texts |= {(pool_id, blob_id): chunks for blob_id, chunks in found.items()}
-        await asyncio.to_thread(_match, result, first, batch, texts, pattern, until)
+        await asyncio.to_thread(_match, result, first, batch, texts, pattern, until, until_full, enough)
     return result
 
 
@@ -144,8 +144,13 @@ def _match(
     texts: dict[tuple[int, int], list[TextRow]],
     pattern: Pattern,
     until: float,
+    until_full: float,
+    enough: int,
 ) -> None:
+    total = result.total
     for one in batch:
+        if total >= enough and time.monotonic() > until_full:
+            return
         lines: list[Found] = []
         for row in texts.get((one.pool_id, one.row.blob_id), ()):
             # Before every text, so that the slowest pattern overruns by one of them.
@@ -162,4 +167,5 @@ def _match(
             lines += [Found(row.start_line + hit.line, hit.text, hit.start, hit.end) for hit in pattern.hits(text)]
         if lines:
             result.lines[first + result.read] = lines
+            total += len(lines)
         result.read += 1
