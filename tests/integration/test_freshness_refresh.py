@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fix_index import Repository, RunningIndex, contents
+from packhorse_indexing import refresh
 from packhorse_indexing.models import Freshness
 from packhorse_indexing.scan import Limits, Scan, scan
 
@@ -256,6 +257,51 @@ async def test_after_a_branch_switch_the_answer_is_right_or_says_that_it_is_not_
     project.git("checkout", "-q", "main")
     assert (await indexing.index.refresh(after, PATIENT)).updated
     assert "src/file_0.py" in await paths(indexing, repository)
+
+
+async def test_who_asks_late_in_a_rest_begins_the_next_look_and_does_not_wait_for_it(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = await indexed(indexing, project)
+    refresher = indexing.index.refresher
+    monkeypatch.setattr(refresh, "REST", 1e6)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    look, begun, held = refresher._lookout.look, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        await held.wait()
+        return await look(*arguments, **options)
+
+    monkeypatch.setattr(refresher._lookout, "look", slow)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    assert not refresher._running, "it is early"
+    monkeypatch.setattr(refresh, "EARLY", (1e6, 1.0))
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    await asyncio.wait_for(begun.wait(), PATIENT)
+    held.set()
+    await asyncio.wait_for(asyncio.gather(*refresher._running.values()), PATIENT)
+
+
+async def test_a_look_that_began_before_something_changed_is_not_taken_for_granted(
+    indexing: RunningIndex, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = await indexed(indexing, project)
+    refresher = indexing.index.refresher
+    monkeypatch.setattr(refresh, "REST", 1e6)
+    look = refresher._lookout.look
+
+    async def disturbed(*arguments: Any, **options: Any) -> Any:
+        found = await look(*arguments, **options)
+        refresher.disturb(repository.id)
+        return found
+
+    monkeypatch.setattr(refresher._lookout, "look", disturbed)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    assert repository.id not in refresher._fresh
+    monkeypatch.setattr(refresher._lookout, "look", look)
+    assert await indexing.index.refresh(repository, PATIENT) == Freshness()
+    assert repository.id in refresher._fresh
 
 
 async def test_many_searches_at_once_look_once(indexing: RunningIndex, project: Repository) -> None:

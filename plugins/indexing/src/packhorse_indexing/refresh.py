@@ -29,6 +29,10 @@ REST = 20.0
 LONGEST_REST, WATCHED_REST = 1.5, 30.0
 """… and no longer than this, in seconds; the second when a watcher tells of changes."""
 
+EARLY = 2.0, 0.25
+"""The next look begins so many times as long as the last one took before that ends, or this share of the rest if it is
+less, when somebody asks then: who asks a moment later has no look to wait for."""
+
 FULL_LOOK = 30.0
 """Seconds for which glances stand in for a look: what git sees of a folder need not be all that we see."""
 
@@ -56,6 +60,7 @@ class Refresher:
         self._running: dict[UUID, asyncio.Task[Freshness]] = {}
         self._full: dict[UUID, asyncio.Task[Freshness]] = {}
         self._interim: dict[UUID, Freshness] = {}
+        self._disturbed: dict[UUID, float] = {}
         self.watched: set[UUID] = set()
         """The repositories whose changes are told to `disturb`."""
 
@@ -69,14 +74,16 @@ class Refresher:
         if repository.indexed_at is None:
             return Freshness(changes=None)
         until = time.monotonic() + budget_seconds
-        if await self._is_fresh(repository, budget_seconds):
-            return Freshness()
+        verdict = self._fresh.get(repository.id)
+        if verdict is not None:
+            rest = self._rest(repository, verdict)
+            left = verdict.began + verdict.seconds + rest - time.monotonic()
+            if left >= 0 and await self._is_there(repository, verdict, budget_seconds):
+                if left < min(EARLY[0] * verdict.seconds, EARLY[1] * rest):
+                    self._task(repository)
+                return Freshness()
         self._fresh.pop(repository.id, None)
-        task = self._running.get(repository.id)
-        if task is None:
-            task = asyncio.create_task(self._update(repository), name=f"indexing: refresh {repository.path}")
-            self._running[repository.id] = task
-            task.add_done_callback(lambda _: self._running.pop(repository.id, None))
+        task = self._task(repository)
         hopeless = self._took.get(repository.id, 0.0) > budget_seconds
         await asyncio.wait({task}, timeout=0.0 if hopeless else max(0.0, until - time.monotonic()))
         if task.done():
@@ -88,6 +95,7 @@ class Refresher:
     def disturb(self, repository_id: UUID) -> None:
         """Take nothing for granted any more: something in the folder has changed."""
         self._fresh.pop(repository_id, None)
+        self._disturbed[repository_id] = time.monotonic()
 
     async def close(self) -> None:
         """Stop following; jobs go on."""
@@ -96,17 +104,24 @@ class Refresher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _is_fresh(self, repository: Repository, seconds: float) -> bool:
-        verdict = self._fresh.get(repository.id)
-        if verdict is None:
-            return False
-        rest = WATCHED_REST if repository.id in self.watched else min(REST * verdict.seconds, LONGEST_REST)
-        if time.monotonic() - verdict.began > verdict.seconds + rest:
-            return False
+    def _rest(self, repository: Repository, verdict: _Verdict) -> float:
+        return WATCHED_REST if repository.id in self.watched else min(REST * verdict.seconds, LONGEST_REST)
+
+    async def _is_there(self, repository: Repository, verdict: _Verdict, seconds: float) -> bool:
+        """Whether HEAD is where it was, as far as that can be told within some seconds."""
         try:
             return await asyncio.wait_for(asyncio.to_thread(head_of, Path(repository.path)), seconds) == verdict.head
         except TimeoutError:
             return False
+
+    def _task(self, repository: Repository) -> asyncio.Task[Freshness]:
+        """Return the task that compares the folder with its index, beginning it if none is at work."""
+        task = self._running.get(repository.id)
+        if task is None:
+            task = asyncio.create_task(self._update(repository), name=f"indexing: refresh {repository.path}")
+            self._running[repository.id] = task
+            task.add_done_callback(lambda _: self._running.pop(repository.id, None))
+        return task
 
     async def _update(self, repository: Repository, *, glance: bool = True) -> Freshness:
         try:
@@ -138,7 +153,8 @@ class Refresher:
             return await self._index(repository, look)
         if look.moved:
             await self._lookout.record_unchanged(repository, look)
-        self._fresh[repository.id] = _Verdict(look.began, look.seconds, look.head)
+        if look.began > self._disturbed.get(repository.id, -1.0):
+            self._fresh[repository.id] = _Verdict(look.began, look.seconds, look.head)
         if look.began - look.compared > FULL_LOOK and repository.id not in self._full:
             task = asyncio.create_task(self._update(repository, glance=False), name=f"indexing: look {repository.path}")
             self._full[repository.id] = task
