@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Change = Callable[[Sequence[Retrieved]], Sequence[Retrieved]]
 
 SIGNALS = (
-    "lexical", "cosine", "definition", "symbol", "path", "stem", "named_file", "name_meaning", "coherence",
-    "coherence_floor",
+    "lexical", "cosine", "definition", "symbol", "said", "verbatim", "path", "stem", "named_file", "name_meaning",
+    "coherence", "coherence_floor",
 )  # fmt: skip
 
 

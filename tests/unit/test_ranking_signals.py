@@ -76,10 +76,34 @@ def test_the_definition_comes_before_a_better_matching_use():
     assert order("SessionPool", use, definition) == ["made.py", "use.py"]
 
 
+def test_a_member_of_what_the_query_names_comes_before_one_of_something_else():
+    other = candidate("a.py", symbol="close", scope="Task", definitions=(("close", "method"),))
+    own = candidate("z.py", chunk_id=2, symbol="close", scope="Pool", definitions=(("close", "method"),))
+    assert order("Pool.close", other, own) == ["z.py", "a.py"]
+    assert order("close", other, own) == ["a.py", "z.py"]
+
+
 def test_a_long_name_is_found_where_it_is_defined_however_well_its_parts_match_elsewhere():
     parts = candidate("pool/open_all.py", words=1.0, meaning=1.0)
     definition = candidate("a.py", chunk_id=2, definitions=(("open_all_pools", "function"),))
     assert order("open_all_pools", parts, definition)[0] == "a.py"
+
+
+def test_what_most_of_the_query_stands_in_word_for_word_comes_first():
+    about = candidate("about.py", words=0.6, meaning=1.0, content="the pool is closed, so no connection is open")
+    prints = candidate("z.py", chunk_id=2, content='raise Closed(f"no connection in pool {name} is left")')
+    assert order("Error: no connection in pool main", about, prints) == ["z.py", "about.py"]
+    entry = ranked("no connection in pool", prints)[0]
+    assert entry.signals["word for word"] == pytest.approx(DEFAULT.verbatim)
+    assert "word for word" not in ranked("Pool", prints)[0].signals
+
+
+def test_a_symbol_of_several_words_that_the_query_names_counts_for_itself():
+    whole = candidate("a.py", symbol="isHostInNoProxy")
+    half = candidate("z.py", chunk_id=2, symbol="parseProxyAddressHost")
+    first, second = ranked("hosts excluded by no proxy list", half, whole)
+    assert first.candidate is whole
+    assert first.signals["symbol"] > second.signals["symbol"]
 
 
 def test_a_file_named_by_the_query_comes_first():

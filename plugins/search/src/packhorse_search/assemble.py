@@ -62,6 +62,7 @@ _ENCLOSING = frozenset({"namespace", "module", "package"})
 
 _REASONS = {
     "definition": "defines it",
+    "word for word": "word for word",
     "path": "path",
     "file name": "file name",
     "meaning of file name": "meaning of file name",
@@ -181,12 +182,18 @@ def qualified(scope: str | None, symbol: str | None) -> str:
 
 
 def _symbol(asked: Query, candidate: Candidate, content: str) -> str | None:
-    """Return the name of a chunk; of one that holds several definitions that which is asked for, or is shown first."""
-    if candidate.symbol:
+    """Return the name of what a chunk is shown for: what is asked for, its own, or what it shows first.
+
+    A part of a class defines methods, and may end with the head of the next class, which is what was asked for.
+    """
+    if name := _defined(asked, candidate):
+        return name
+    if candidate.symbol and candidate.kind not in _ENCLOSING:
         return candidate.symbol
     names = [definition.name for definition in candidate.definitions]
     shown_first = sorted(names, key=lambda name: content.find(name) % (len(content) + 1))  # -1, not found, is last
-    return _defined(asked, candidate) or next(iter(shown_first), None)
+    first = next((name for name in shown_first if name != candidate.symbol), None)
+    return qualified(candidate.symbol, first) or None
 
 
 def _defined(asked: Query, candidate: Candidate) -> str | None:

@@ -24,6 +24,9 @@ TYPE, CALLABLE, VALUE, PART = 1.0, 0.8, 0.5, 0.3
 OTHER_CASE = 0.5
 """The factor for a name that differs in upper and lower case only."""
 
+OTHER_OWNER = 0.5
+"""The factor for a member of something else than the query names: `Task.close` is not `Pool.close`."""
+
 LONG_NAME = 2.0
 """The factor for a name of three words or more, which is no other thing's by chance."""
 
@@ -59,11 +62,11 @@ _STATEMENT = re.compile(
 )
 
 
-def definition_strength(names: Iterable[str], candidate: Candidate) -> float:
-    """Return how surely, in 0..2, the chunk defines one of these names; the strongest name counts."""
+def definition_strength(names: Iterable[str], candidate: Candidate, owner: str | None = None) -> float:
+    """Return how surely, in 0..2, the chunk defines one of these names, of `owner`; the strongest name counts."""
     if not (candidate.definitions or candidate.content):
         return 0.0
-    return max([_factor(name) * _strength(name, candidate) for name in names], default=0.0)
+    return max([_factor(name) * _strength(name, candidate, owner) for name in names], default=0.0)
 
 
 @lru_cache(maxsize=256)
@@ -71,10 +74,18 @@ def _factor(name: str) -> float:
     return LONG_NAME if len(parts(name)) >= _LONG else 1.0
 
 
-def _strength(name: str, candidate: Candidate) -> float:
+def _owned(owner: str | None, name: str, candidate: Candidate) -> bool:
+    """Whether the owner is among what encloses a definition, by its own name or by its chunk's."""
+    around = (candidate.scope, candidate.symbol, name)
+    return owner is None or owner.lower() in re.split(r"\W+", " ".join(filter(None, around)).lower())
+
+
+def _strength(name: str, candidate: Candidate, owner: str | None) -> float:
     folded = name.lower()
     listed = [
-        _STRENGTH.get(definition.kind, CALLABLE) * (1.0 if last == name else OTHER_CASE)
+        _STRENGTH.get(definition.kind, CALLABLE)
+        * (1.0 if last == name else OTHER_CASE)
+        * (1.0 if _owned(owner, definition.name, candidate) else OTHER_OWNER)
         for definition in candidate.definitions
         if folded in definition.name.lower() and (last := _QUALIFIER.sub("", definition.name)).lower() == folded
     ]

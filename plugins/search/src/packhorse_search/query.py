@@ -88,6 +88,17 @@ class Query:
     names: tuple[str, ...]
     wanted: frozenset[FileKind]
 
+    @property
+    def owner(self) -> str | None:
+        """What is written before the last part of a qualified name: `Pool` of `Pool.acquire`."""
+        parts = _NAME.findall(self.text) if self.kind == "qualified" else []
+        return parts[-2] if len(parts) > 1 else None
+
+    @property
+    def may_be_pasted(self) -> bool:
+        """Whether it may be a message, or a line of code, that stands somewhere word for word."""
+        return self.kind in {"sentence", "error"} and len(self.words) > 1
+
     @cached_property
     def forms(self) -> dict[str, frozenset[str]]:
         """The related forms of each word."""

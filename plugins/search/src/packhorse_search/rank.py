@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from packhorse_search.definitions import definition_strength
-from packhorse_search.filenames import folded, meanings, place_of, stem, words
+from packhorse_search.filenames import folded, meanings, parts, place_of, stem, words
 from packhorse_search.kinds import FileKind, file_kind
 from packhorse_search.likely import likely
+from packhorse_search.query import STOP_WORDS
+from packhorse_search.verbatim import shares as verbatim_shares
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,8 +38,12 @@ _TESTS = frozenset({"test", "tests"})
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
-SIGNALS = ("words", "meaning", "definition", "symbol", "path", "file name", "meaning of file name", "file")
-"""The signals of a chunk, the first four, and of its file; what explanations call them."""
+_NO_OVERLAP = (0.0, 0.0)
+
+SIGNALS = (
+    "words", "meaning", "definition", "symbol", "word for word", "path", "file name", "meaning of file name", "file",
+)  # fmt: skip
+"""The signals of a chunk, the first five, and of its file; what explanations call them."""
 
 
 class Ranked(NamedTuple):
@@ -223,7 +229,7 @@ def rarities(query: Query, statistics: PathStatistics) -> dict[str, float]:
 def _chunk_signals(
     query: Query, candidates: Sequence[Candidate], evidence: Evidence, weights: Weights
 ) -> NDArray[np.float64]:
-    """Return what speaks for each chunk itself, shape (candidates, 4).
+    """Return what speaks for each chunk itself, shape (candidates, 5).
 
     Of many definitions a few have to do with the query: these are found first, all at once.
     """
@@ -231,19 +237,24 @@ def _chunk_signals(
     overlaps = _overlaps(query, list(defined.union([candidate.symbol for candidate in candidates if candidate.symbol])))
     folded_names = [name.lower() for name in query.names]
     named = {name for name in defined for asked in folded_names if asked in name.lower()}
-    found = np.zeros((len(candidates), 4))
+    owner = query.owner
+    found = np.zeros((len(candidates), 5))
     found[:, 0] = weights.lexical * evidence.words
     found[:, 1] = weights.cosine * evidence.meaning
     for i, candidate in enumerate(candidates):
-        match = overlaps.get(candidate.symbol, 0.0) if candidate.symbol else 0.0
+        match, said = overlaps.get(candidate.symbol, _NO_OVERLAP) if candidate.symbol else _NO_OVERLAP
         strong = candidate.content != ""
         for name, _ in candidate.definitions:
-            match = max(match, overlaps.get(name, 0.0))
+            if overlap := overlaps.get(name):
+                match, said = max(match, overlap[0]), max(said, overlap[1])
             strong = strong or name in named
         if strong and query.names:
-            found[i, 2] = weights.definition * definition_strength(query.names, candidate)
+            found[i, 2] = weights.definition * definition_strength(query.names, candidate, owner)
         if match:
-            found[i, 3] = weights.symbol * match
+            found[i, 3] = weights.symbol * match + weights.said * said
+    if query.may_be_pasted:
+        read = [i for i, candidate in enumerate(candidates) if candidate.content]
+        found[read, 4] = weights.verbatim * np.array(verbatim_shares(query.text, [candidates[i].content for i in read]))
     return found
 
 
@@ -266,16 +277,23 @@ def _path_signals(
     return found
 
 
-def _overlaps(query: Query, names: Sequence[str]) -> dict[str, float]:
-    """Return the share of the query's words in each name that has any."""
+def _overlaps(query: Query, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return, for each name with words of the query, the share of the query's in it and of its own in the query.
+
+    The second is squared, for half a name is another thing's, and is 0 for names of one word and in queries for a name.
+    """
     overlaps = {}
+    in_words = query.kind in {"sentence", "error"}
     for i in likely(query.probes, names):
         name = names[i]
-        parts = words(name)
-        found = [part for part in parts if part in query.vocabulary]
+        own = words(name)
+        found = [part for part in own if part in query.vocabulary]
         if found:
             asked = {query.vocabulary[part] for part in found}
-            overlaps[name] = len(asked) / len(query.words) * math.sqrt(len(found) / len(parts))
+            match = len(asked) / len(query.words) * math.sqrt(len(found) / len(own))
+            telling = parts(name) - STOP_WORDS if in_words else frozenset()
+            said = _covered(query, telling) ** 2 if len(telling) > 1 else 0.0
+            overlaps[name] = match, said
     return overlaps
 
 

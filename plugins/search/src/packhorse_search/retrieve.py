@@ -145,8 +145,9 @@ async def _describe(
         found.meaning,
         vector=vector,
         defining=found.likeliest(weights.definitions_read, weights),
-        # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it.
-        read=list(found.words)[: weights.texts_read] if query.names else (),
+        # Languages without a parser, and macros that hide a definition from one: a chunk that defines a name has it;
+        # and a message is found by its words.
+        read=list(found.words)[: weights.texts_read] if query.names or query.may_be_pasted else (),
     )
 
 
