@@ -202,10 +202,12 @@ async def _not_looked_at(_index: Index, _repository: Repository, _budget_seconds
 
 async def recall(index: Index, database: Database, repository: Repository, queries: list[str]) -> None:
     """Print how many of the exact nearest chunks the search's scan of vectors finds."""
+    from pgvector import HalfVector
+
     from packhorse.database import reading
-    from packhorse_search import store
     from packhorse_search.area import Area
     from packhorse_search.filters import Filter
+    from packhorse_search.nearest import ask_nearest, nearest
     from packhorse_search.weights import DEFAULT
 
     area = Area(repository.pool_id, (repository.id,), Filter())
@@ -214,10 +216,12 @@ async def recall(index: Index, database: Database, repository: Repository, queri
     for query in queries:
         vector = await index.embed_query(query)
         async with reading(database) as connection, connection.pipeline():
-            near, exact = [
-                list(await store.nearest(await store.ask_nearest(connection, area, vector, wanted, exact=exact)))
-                for exact in (False, True)
-            ]
+            near = list(await nearest(await ask_nearest(connection, area, vector, wanted)))
+            cursor = await connection.execute(
+                "SELECT chunk_id FROM indexing.embedding WHERE pool_id = %s ORDER BY vector <=> %s, chunk_id LIMIT %s",
+                [repository.pool_id, HalfVector(vector), wanted],
+            )
+            exact = [chunk_id for (chunk_id,) in await cursor.fetchall()]
         for first in (10, DEFAULT.candidates):
             found[first].append(len({*near[:first]} & {*exact[:first]}) / max(1, len(exact[:first])))
     for first, shares in found.items():

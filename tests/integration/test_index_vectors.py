@@ -14,6 +14,7 @@ from packhorse_indexing.service import Index
 from packhorse_indexing.store import vectors
 from packhorse_search import description, filters, store
 from packhorse_search.area import Area, for_pool, narrowed
+from packhorse_search.nearest import NEAREST
 from packhorse_search.query import parse
 from packhorse_search.retrieve import retrieve
 from packhorse_search.service import Request, Search
@@ -80,14 +81,14 @@ async def found(host: PluginHost, repository: UUID, pool: int, *, limit: int, di
     area = Area(pool, (repository,), filters.parse(directory=directory))
     async with host.database.connection() as connection:
         await connection.execute("SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_sort']) name")
-        statement = for_pool(store.NEAREST, pool, len(vector))
-        parameters = {"vector": HalfVector(vector), "limit": 9, "ef_search": "100"}
+        statement = for_pool(NEAREST, pool, len(vector), 9)
+        parameters = {"vector": HalfVector(vector), "ef_search": "100"}
         plan = await connection.execute(b"EXPLAIN " + statement, parameters)
         assert f"embedding_{pool}_hnsw" in str(await plan.fetchall())
         few = replace(DEFAULT, candidates=limit, path_candidates=1)
         retrieved = await retrieve(connection, asked, area, vector, few)
-    names = {row.chunk_id: row.file.path for row in retrieved.rows}
-    return [names[chunk] for chunk in retrieved.cosines]
+    ordered = sorted(retrieved.candidates, key=lambda candidate: -candidate.meaning)
+    return [candidate.file.path for candidate in ordered if candidate.meaning]
 
 
 async def test_a_large_pool_gets_an_index_that_starves_no_filter(host: PluginHost, make_repository: Any) -> None:
@@ -169,7 +170,7 @@ async def test_the_commonest_words_are_left_out_of_a_search_of_everything_alone(
         area = Area(pool, (result.repository_id,), filters.parse(directory=directory))
         async with host.database.connection() as connection:
             area = await narrowed(connection, area)
-            row = await store.keyed(connection, area, terms, (), 1, 1, postings)
+            row = await store.keyed(await store.ask_keyed(connection, area, terms, (), 1, 1, postings))
         return set(row.postings.lexemes)
 
     assert await read(100) == {"colour_3", "paint"}
@@ -184,7 +185,8 @@ async def test_what_candidates_are_is_looked_up_by_key_in_the_order_that_is_writ
     """Left to its estimates PostgreSQL joins the whole pool now and then, and keeps that to look through it."""
     pool, result = await haystack(host, make_repository)
     area = Area(pool, (result.repository_id,), filters.parse())
-    parameters = area.file_parameters() | {"chunks": "{1,2,3}", "vector": None, "unmeasured": "{}", "read": "{}"}
+    parameters = area.file_parameters() | {"chunks": "{1,2,3}", "vector": None}
+    parameters |= dict.fromkeys(("unmeasured", "defining", "read"), "{}")
     async with host.database.connection() as connection:
         await store.by_key(connection)
         cursor = await connection.execute(b"EXPLAIN " + for_pool(description.DESCRIBE, pool), parameters)

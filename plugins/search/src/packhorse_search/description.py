@@ -28,7 +28,7 @@ DESCRIBE = """
 WITH c AS MATERIALIZED (
     SELECT c.id, c.blob_id, c.kind, c.symbol, c.scope, c.start_line, c.end_line, c.hash
     FROM unnest(%(chunks)s::int[]) wanted (id)
-    JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+    CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
 )
 SELECT chunks.*, files.*, definitions.*, vectors.*, texts.*
 FROM (
@@ -41,12 +41,12 @@ CROSS JOIN (
     SELECT coalesce(array_agg(array_position(%(repositories)s::uuid[], r.id)), '{}'),
            coalesce(array_agg(p.path), '{}'), coalesce(array_agg(b.language), '{}'), coalesce(array_agg(b.id), '{}')
     FROM (SELECT DISTINCT blob_id FROM c) named
-    JOIN indexing.blob b ON b.pool_id = {pool} AND b.id = named.blob_id
+    CROSS JOIN LATERAL (SELECT id, language FROM indexing.blob WHERE pool_id = {pool} AND id = named.blob_id OFFSET 0) b
     CROSS JOIN LATERAL (
         SELECT repository, path_id FROM indexing.listing WHERE pool_id = {pool} AND blob_id = b.id OFFSET 0
     ) l
     JOIN indexing.repository r ON r.pool_id = {pool} AND r.key = l.repository AND r.id = ANY(%(repositories)s)
-    JOIN indexing.path p ON p.pool_id = {pool} AND p.id = l.path_id
+    CROSS JOIN LATERAL (SELECT * FROM indexing.path WHERE pool_id = {pool} AND id = l.path_id OFFSET 0) p
     WHERE (%(extensions)s::text[] IS NULL OR p.extension = ANY(%(extensions)s))
       AND (%(languages)s::text[] IS NULL OR b.language = ANY(%(languages)s))
       AND (%(within)s::text[] IS NULL OR p.path ~ ANY(%(within)s))
@@ -57,17 +57,17 @@ CROSS JOIN (
 CROSS JOIN (
     SELECT coalesce(array_agg(d.chunk_id), '{}'), coalesce(array_agg(d.name), '{}'), coalesce(array_agg(d.kind), '{}')
     FROM unnest(%(defining)s::int[]) wanted (id)
-    JOIN indexing.definition d ON d.pool_id = {pool} AND d.chunk_id = wanted.id
+    CROSS JOIN LATERAL (SELECT * FROM indexing.definition WHERE pool_id = {pool} AND chunk_id = wanted.id OFFSET 0) d
 ) definitions
 CROSS JOIN (
     SELECT coalesce(array_agg(e.chunk_id), '{}'), coalesce(array_agg(e.vector <=> %(vector)s), '{}')
     FROM unnest(%(unmeasured)s::int[]) wanted (id)
-    JOIN indexing.embedding e ON e.pool_id = {pool} AND e.chunk_id = wanted.id
+    CROSS JOIN LATERAL (SELECT * FROM indexing.embedding WHERE pool_id = {pool} AND chunk_id = wanted.id OFFSET 0) e
 ) vectors
 CROSS JOIN (
     SELECT coalesce(array_agg(c.id), '{}'), coalesce(array_agg(c.content), '{}')
     FROM unnest(%(read)s::int[]) wanted (id)
-    JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+    CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
 ) texts
 """
 

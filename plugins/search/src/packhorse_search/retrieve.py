@@ -16,6 +16,8 @@ import numpy as np
 from packhorse_search import lexical, store
 from packhorse_search.area import narrowed
 from packhorse_search.description import describe
+from packhorse_search.likely import likely
+from packhorse_search.nearest import ask_nearest, nearest, passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +99,7 @@ async def retrieve(
             area = await narrowed(connection, area, listed=True)
             found = await _find(connection, query, area, vector, weights)
             candidates = await _describe(connection, query, area, vector, found, weights)
-    return Retrieved(candidates, found.frequencies)
+    return Retrieved(_promising(query, found, candidates, weights), found.frequencies)
 
 
 async def _find(
@@ -110,21 +112,23 @@ async def _find(
     terms = lexical.query_weights(query, weights)
     wanted = weights.candidates
     near: dict[int, float] = {}
-    asked = None
+    asked = few = None
     if vector is None or not area.is_open:
         await store.by_key(connection)
+    if not area.is_open:
+        few = await passing(connection, area, FEW_CHUNKS)
     if vector is not None and area.is_open:
-        asked = await store.ask_nearest(connection, area, vector, wanted)
+        asked = await ask_nearest(connection, area, vector, wanted)
     elif vector is not None:
-        near = await _nearest_passing(connection, area, vector, wanted)
+        near = await _nearest_passing(connection, area, vector, wanted, few)
     keyed = await store.ask_keyed(
         connection, area, terms, query.names, weights.path_candidates, wanted, weights.postings
     )
     if asked is not None:  # both are sent before the answer to either is waited for
-        near = await store.nearest(asked)
+        near = await nearest(asked)
     row = await store.keyed(keyed)
     ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
-    words = await _best_visible(connection, area, ids, scores, wanted, row.corpus.chunks)
+    words = await _best_visible(connection, area, ids, scores, wanted, few, row.corpus.chunks)
     return _Found(words, near, row.by_path, row.by_name, row.frequencies, len(ids))
 
 
@@ -151,6 +155,14 @@ async def _describe(
     )
 
 
+def _promising(query: Query, found: _Found, candidates: Sequence[Candidate], weights: Weights) -> list[Candidate]:
+    """Leave out what neither words and meaning nor its path, which has yet to be weighed, can bring forward."""
+    likeliest = set(found.likeliest(weights.likeliest, weights))
+    paths = list({candidate.file.path for candidate in candidates})
+    named = {paths[i] for i in likely(query.probes, paths)}
+    return [one for one in candidates if one.chunk_id in likeliest or one.file.path in named]
+
+
 def _is_short(found: _Found, candidates: Sequence[Candidate], weights: Weights) -> bool:
     """Whether a retrieval that had more to offer gave too few that are visible."""
     visible = {candidate.chunk_id for candidate in candidates}
@@ -160,13 +172,19 @@ def _is_short(found: _Found, candidates: Sequence[Candidate], weights: Weights) 
 
 
 async def _nearest_passing(
-    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], limit: int
+    connection: AsyncConnection[Any],
+    area: Area,
+    vector: NDArray[np.float32],
+    limit: int,
+    few: NDArray[np.int32] | None,
 ) -> dict[int, float]:
-    if area.blobs is None or area.size > EXACT_CHUNKS:
-        found = await store.nearest(await store.ask_nearest(connection, area, vector, limit))
+    """Return the nearest of the chunks that pass; `few` are all of them, None where they are many."""
+    if few is None or len(few) > EXACT_CHUNKS:
+        found = await nearest(await ask_nearest(connection, area, vector, limit))
         if len(found) >= limit:
             return found
-    return await store.nearest(await store.ask_nearest(connection, area, vector, limit, exact=True))
+    among = few if few is not None else await passing(connection, area)
+    return await nearest(await ask_nearest(connection, area, vector, limit, among))
 
 
 async def _best_visible(
@@ -175,13 +193,14 @@ async def _best_visible(
     ids: NDArray[np.int32],
     scores: NDArray[np.float32],
     limit: int,
+    few: NDArray[np.int32] | None,
     chunks: int,
 ) -> dict[int, float]:
     """Return the best `limit` that the area leaves of the pool's `chunks`, however far down they stand, best first."""
     if area.is_open:
         return _pairs(*lexical.best(ids, scores, limit))
-    if area.blobs is not None and area.size <= FEW_CHUNKS:
-        kept = np.isin(ids, await store.chunks_of_blobs(connection, area))
+    if few is not None:
+        kept = np.isin(ids, few)
         return _pairs(*lexical.best(ids[kept], scores[kept], limit))
     ids, scores = lexical.best(ids, scores, len(ids))
     found: dict[int, float] = {}

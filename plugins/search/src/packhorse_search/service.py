@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,8 @@ class Search:
             answer = await self._answer(request, asked, where)
         except BaseException:
             refreshing.cancel()
+            with suppress(asyncio.CancelledError):
+                await refreshing
             raise
         freshness = await refreshing
         if any(one.updated for one in freshness):

@@ -1,4 +1,4 @@
-"""The statements of a search that find; `description` says what was found, `area` which files a filter passes.
+"""The statements of a search that find by key; `nearest` finds by meaning, `description` says what was found.
 
 They read the tables of the indexing plugin, whose schema is the interface.
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import psycopg
 
 from packhorse_search.area import array, for_pool
@@ -26,13 +25,9 @@ from packhorse_search.lexical import Corpus, Postings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from psycopg import AsyncConnection, AsyncCursor
 
     from packhorse_search.area import Area
-
-MIN_EF_SEARCH, MAX_EF_SEARCH = 225, 1000
-"""Candidates that a scan of an HNSW index keeps: at least, for its recall, and at most, pgvector's limit."""
 
 _PLACES = 600
 """Paths of all the query's lexemes, the rarest first, among which those with most of them are sought."""
@@ -65,7 +60,8 @@ class LinesRow(NamedTuple):
 # which takes 70 ms to make of 120,000 chunks'.
 
 # Nested loops over indexes in the order in which they are written, as every statement but the scans of vectors is by
-# key. Left to its estimates PostgreSQL joins whole tables now and then (9 s where 4 ms do).
+# key. Left to its estimates PostgreSQL joins whole tables now and then (9 s where 4 ms do). OFFSET 0 in what follows
+# keeps it to the order: without statistics, in a pool that is being filled, it would begin with the table.
 _BY_KEY = """
 SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
        set_config('enable_seqscan', 'off', true), set_config('enable_material', 'off', true),
@@ -108,7 +104,9 @@ CROSS JOIN (
             GROUP BY l.blob_id
             ORDER BY found DESC, l.blob_id LIMIT CASE WHEN %(kinds)s::text[] IS NULL THEN %(files)s::int END
         ) file
-        JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = file.blob_id AND c.ordinal = 0
+        CROSS JOIN LATERAL (
+            SELECT id FROM indexing.chunk WHERE pool_id = {pool} AND blob_id = file.blob_id AND ordinal = 0 OFFSET 0
+        ) c
         WHERE %(kinds)s::text[] IS NULL OR (
             SELECT true FROM indexing.definition d
             WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s) LIMIT 1)
@@ -152,93 +150,17 @@ CROSS JOIN (
 _VISIBLE_CHUNKS = """
 SELECT c.id
 FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
 WHERE (%(blobs)s::int[] IS NULL OR c.blob_id IN (SELECT unnest(%(blobs)s::int[])))
   AND (%(kinds)s::text[] IS NULL OR (
       SELECT true FROM indexing.definition d
       WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s) LIMIT 1))
 """
 
-_CHUNKS_OF_BLOBS = """
-SELECT coalesce(array_agg(c.id), '{}')
-FROM unnest(%(blobs)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.id
-WHERE %(kinds)s::text[] IS NULL OR (
-    SELECT true FROM indexing.definition d
-    WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s) LIMIT 1)
-"""
-
-# One row, as further ones cost more to read than to find. The scan of an HNSW index goes on until enough pass the
-# conditions, or so many were looked at; how it scans is set before it begins, by what it waits for, and what comes
-# after it is planned as `_BY_KEY` has it: a statement of its own for that costs more than what it sets up.
-_SCANNED = """
-SELECT coalesce(array_agg(nearest.chunk_id), '{}'), coalesce(array_agg(nearest.distance), '{}')
-FROM (
-    SELECT (set_config('hnsw.ef_search', %(ef_search)s, true)
-            || set_config('hnsw.iterative_scan', 'relaxed_order', true)
-            || set_config('enable_hashjoin', 'off', true) || set_config('enable_mergejoin', 'off', true)
-            || set_config('enable_seqscan', 'off', true) || set_config('enable_material', 'off', true)
-            || set_config('join_collapse_limit', '1', true)
-            || set_config('from_collapse_limit', '1', true)) IS NOT NULL AS ready
-    OFFSET 0
-) settings
-CROSS JOIN LATERAL ({nearest}) nearest
-"""
-
-
-def _scanned(nearest: str) -> str:
-    return _SCANNED.replace("{nearest}", nearest)
-
-
-# By the HNSW index, whose expression this is, where the pool has one.
-NEAREST = _scanned("""
-SELECT chunk_id, vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
-FROM indexing.embedding
-WHERE pool_id = {pool} AND settings.ready
-ORDER BY distance
-LIMIT {limit}
-""")
-
-_NEAREST_PASSING = _scanned("""
-SELECT e.chunk_id, e.vector::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
-FROM indexing.embedding e
-WHERE e.pool_id = {pool} AND settings.ready
-  AND (%(blobs)s::int[] IS NULL OR e.blob_id = ANY(%(blobs)s))
-  AND (%(kinds)s::text[] IS NULL OR (
-      SELECT true FROM indexing.definition d
-      WHERE d.pool_id = {pool} AND d.chunk_id = e.chunk_id AND d.kind = ANY(%(kinds)s) LIMIT 1))
-ORDER BY distance
-LIMIT {limit}
-""")
-
-# The same by comparing all of them, those of listed blobs by key: the bare column is no index's expression.
-_NEAREST_LISTED = _scanned("""
-SELECT e.chunk_id, e.vector <=> %(vector)s AS distance
-FROM unnest(%(blobs)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.blob_id = wanted.id
-JOIN indexing.embedding e ON e.pool_id = {pool} AND e.chunk_id = c.id
-WHERE settings.ready
-  AND (%(kinds)s::text[] IS NULL OR (
-      SELECT true FROM indexing.definition d
-      WHERE d.pool_id = {pool} AND d.chunk_id = c.id AND d.kind = ANY(%(kinds)s) LIMIT 1))
-ORDER BY distance
-LIMIT {limit}
-""")
-
-_NEAREST_OF_KINDS = _scanned("""
-SELECT e.chunk_id, e.vector <=> %(vector)s AS distance
-FROM indexing.embedding e
-WHERE e.pool_id = {pool} AND settings.ready
-  AND (%(kinds)s::text[] IS NULL OR e.chunk_id IN (
-      SELECT d.chunk_id FROM indexing.definition d WHERE d.pool_id = {pool} AND d.kind = ANY(%(kinds)s)))
-ORDER BY distance
-LIMIT {limit}
-""")
-
 _CONTENTS = """
 SELECT c.id, c.content
 FROM unnest(%(chunks)s::int[]) wanted (id)
-JOIN indexing.chunk c ON c.pool_id = {pool} AND c.id = wanted.id
+CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
 """
 
 _LINES = """
@@ -298,41 +220,6 @@ async def visible_chunks(connection: AsyncConnection[Any], area: Area, chunk_ids
     statement = for_pool(_VISIBLE_CHUNKS, area.pool_id)
     cursor = await connection.execute(statement, area.parameters() | {"chunks": array(chunk_ids)}, binary=True)
     return {row[0] for row in await cursor.fetchall()}
-
-
-async def chunks_of_blobs(connection: AsyncConnection[Any], area: Area) -> NDArray[np.int32]:
-    """Return all chunks of the area's blobs, of which there are to be few."""
-    cursor = await connection.execute(for_pool(_CHUNKS_OF_BLOBS, area.pool_id), area.parameters(), binary=True)
-    [found] = await one(cursor)
-    return np.array(found, np.int32)
-
-
-async def ask_nearest(
-    connection: AsyncConnection[Any], area: Area, vector: NDArray[np.float32], limit: int, *, exact: bool = False
-) -> AsyncCursor[Any]:
-    """Ask for the chunks nearest to a query vector; see `nearest`.
-
-    Without `exact` the pool's HNSW index is used if it has one; with conditions it may then return too few. Further
-    statements of the transaction or pipeline are planned as look-ups by key.
-    """
-    from pgvector import HalfVector
-
-    ef_search = str(min(MAX_EF_SEARCH, max(limit, MIN_EF_SEARCH)))
-    parameters = {"vector": HalfVector(vector), "ef_search": ef_search}
-    if area.is_open and not exact:
-        statement, prepare = NEAREST, None
-    else:
-        # Planned for these very blobs: a prepared statement would compare every row with each of them.
-        compared = _NEAREST_OF_KINDS if area.blobs is None else _NEAREST_LISTED
-        statement, prepare = compared if exact else _NEAREST_PASSING, False
-        parameters |= area.parameters()
-    whole = for_pool(statement, area.pool_id, len(vector), limit)
-    return await connection.execute(whole, parameters, binary=True, prepare=prepare)
-
-
-async def nearest(asked: AsyncCursor[Any]) -> dict[int, float]:
-    """Return the chunks that `ask_nearest` asked for, nearest first, with their cosines."""
-    return cosines(*await one(asked))
 
 
 async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, str]:

@@ -18,6 +18,7 @@ from packhorse_search.description import describe
 from packhorse_search.excerpt import excerpt, shown, tokens
 from packhorse_search.lookup import outline, store, symbols
 from packhorse_search.lookup.answer import SimilarAnswer, SimilarPlace
+from packhorse_search.nearest import ask_nearest, nearest, passing
 from packhorse_search.retrieve import EXACT_CHUNKS
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ async def _nearest(
 ) -> list[Candidate]:
     """Return the visible chunks nearest to a vector; if the index of vectors finds too few, by comparing all."""
     area = await narrowed(connection, area)
-    exact = area.blobs is not None and area.size <= EXACT_CHUNKS
-    nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=exact))
-    found = await describe(connection, area, nearest, meaning=nearest)
+    few = None if area.is_open else await passing(connection, area, EXACT_CHUNKS)
+    near = await nearest(await ask_nearest(connection, area, vector, wanted, few))
+    found = await describe(connection, area, near, meaning=near)
     # Others of the pool may be nearer: a worktree that is not searched, what is listed no more, what does not pass.
-    if not exact and len(found) < wanted and (len(nearest) >= wanted or not area.is_open):
+    if few is None and len(found) < wanted and (len(near) >= wanted or not area.is_open):
         area = await narrowed(connection, area, listed=True)
-        nearest = await chunks.nearest(await chunks.ask_nearest(connection, area, vector, wanted, exact=True))
-        found = await describe(connection, area, nearest, meaning=nearest)
+        near = await nearest(await ask_nearest(connection, area, vector, wanted, await passing(connection, area)))
+        found = await describe(connection, area, near, meaning=near)
     return found
 
 
