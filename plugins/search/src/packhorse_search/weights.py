@@ -21,7 +21,7 @@ def _kind_factors() -> dict[FileKind, float]:
         FileKind.GENERATED: 0.5,
         FileKind.LEGACY: 0.8,
         FileKind.REEXPORT: 0.9,
-        FileKind.DOCUMENTATION: 0.5,
+        FileKind.DOCUMENTATION: 0.45,
         FileKind.CONFIGURATION: 0.6,
     }
 
