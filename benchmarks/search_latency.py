@@ -180,13 +180,14 @@ async def run(options: argparse.Namespace) -> None:
         queries = await queries_of(host.database, repository.pool_id, annotated(options.annotations), options.names)
         if options.limit_queries:
             queries = queries[: options.limit_queries]
-        await ask(search, repository, queries[:WARM_UP], 1)
         if options.recall:
             await recall(index, host.database, repository, queries[: options.recall])
         stages = Stages()
         if options.stages:
             watch_all(stages)
         for clients in options.clients:
+            # Each connection of the pool plans each statement anew at first.
+            await ask(search, repository, queries[: WARM_UP * clients], clients)
             with measured(f"{clients} client{'s' * (clients > 1)}, {len(queries)} queries") as times:
                 times.extend(await ask(search, repository, queries, clients))
             stages.print()
