@@ -45,10 +45,14 @@ def variants() -> dict[str, tuple[Weights, Change]]:
         return found
 
     def by_words(found: Sequence[Retrieved]) -> Sequence[Retrieved]:
-        return [replace(one, cosines={}, rows=[r for r in one.rows if r.chunk_id in one.lexical]) for one in found]
+        return [
+            one._replace(candidates=[c._replace(meaning=0.0) for c in one.candidates if c.words > 0]) for one in found
+        ]
 
     def by_meaning(found: Sequence[Retrieved]) -> Sequence[Retrieved]:
-        return [replace(one, lexical={}, rows=[r for r in one.rows if r.chunk_id in one.cosines]) for one in found]
+        return [
+            one._replace(candidates=[c._replace(words=0.0) for c in one.candidates if c.meaning > 0]) for one in found
+        ]
 
     plain = dict.fromkeys(DEFAULT.kinds, 1.0)
     numbers = {field.name for field in fields(DEFAULT) if field.type == "float"}
@@ -73,7 +77,7 @@ async def run(arguments: argparse.Namespace) -> None:
     from packhorse.plugins import PluginHost
     from packhorse.settings import load_settings
     from packhorse_indexing.service import Index
-    from packhorse_search import query, service
+    from packhorse_search import query
     from packhorse_search.service import Request, Search
 
     host = PluginHost(load_settings())
@@ -96,7 +100,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 for line, (weights, change) in lines.items():
                     search._weights = weights  # noqa: SLF001
                     found = change(retrieved)
-                    candidates = service._candidates(found)  # noqa: SLF001
+                    candidates = [candidate for one in found for candidate in one.candidates]
                     ranked = search._rank(asked, where, found, candidates, {})  # noqa: SLF001
                     places = [
                         {"path": c.file.path, "start_line": c.start_line, "end_line": c.end_line}
