@@ -1,8 +1,9 @@
 """Every number that ranking depends on, in one place, with the measurement that set it.
 
 A figure such as -0.014 is what NDCG@10 lost without the signal when it was weighed, on 460 queries over 23 repositories
-in 17 languages (`docs/retrieval.md` has today's; 0.886 with all of them). The optimum is flat: 44 neighbouring sets of weights score 0.873 on
-average, and choosing among them on half of the repositories gains 0.001 on the other half. Do not tune further digits.
+in 17 languages (`docs/retrieval.md` has today's; 0.886 with all of them). The optimum is flat: 44 neighbouring sets of
+weights scored 0.873 on average, and choosing among them on half of the repositories gained 0.001 on the other half. Do
+not tune further digits.
 """
 
 from __future__ import annotations
