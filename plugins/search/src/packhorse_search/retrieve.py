@@ -52,7 +52,7 @@ class Retrieved(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """The candidates of each retrieval, best first: by words with their scores, by meaning with their cosines."""
 
     words: dict[int, float]
@@ -73,12 +73,13 @@ class _Found:
 
         What meaning did not find is at most as near as the last that it found.
         """
-        most_words = max(self.words.values(), default=1.0) / weights.lexical
-        most_meaning = max(self.meaning.values(), default=1.0) / weights.cosine
-        least = min(self.meaning.values(), default=0.0) / most_meaning
-        scores = {chunk_id: score / most_words + least for chunk_id, score in self.words.items()}
+        most_words = max(self.words.values(), default=0.0) or 1.0
+        most_meaning = max([0.0, *self.meaning.values()]) or 1.0
+        word, near = weights.lexical / most_words, weights.cosine / most_meaning
+        least = min(self.meaning.values(), default=0.0)
+        scores = {chunk_id: word * score + near * least for chunk_id, score in self.words.items()}
         for chunk_id, cosine in self.meaning.items():
-            scores[chunk_id] = scores.get(chunk_id, least) + cosine / most_meaning - least
+            scores[chunk_id] = scores.get(chunk_id, near * least) + near * (cosine - least)
         likely = heapq.nlargest(limit, scores, key=scores.__getitem__)
         return list(dict.fromkeys([*likely, *self.path, *self.name]))
 
@@ -108,7 +109,7 @@ async def _find(
     area: Area,
     vector: NDArray[np.float32] | None,
     weights: Weights,
-) -> _Found:
+) -> Found:
     terms = lexical.query_weights(query, weights)
     wanted = weights.candidates
     near: dict[int, float] = {}
@@ -129,7 +130,7 @@ async def _find(
     row = await store.keyed(keyed)
     ids, scores = lexical.bm25(row.postings, terms, row.corpus, weights)
     words = await _best_visible(connection, area, ids, scores, wanted, few, row.corpus.chunks)
-    return _Found(words, near, row.by_path, row.by_name, row.frequencies, len(ids))
+    return Found(words, near, row.by_path, row.by_name, row.frequencies, len(ids))
 
 
 async def _describe(
@@ -137,7 +138,7 @@ async def _describe(
     query: Query,
     area: Area,
     vector: NDArray[np.float32] | None,
-    found: _Found,
+    found: Found,
     weights: Weights,
 ) -> list[Candidate]:
     """Read what the candidates are; those in no visible file are left out."""
@@ -155,7 +156,7 @@ async def _describe(
     )
 
 
-def _promising(query: Query, found: _Found, candidates: Sequence[Candidate], weights: Weights) -> list[Candidate]:
+def _promising(query: Query, found: Found, candidates: Sequence[Candidate], weights: Weights) -> list[Candidate]:
     """Leave out what neither words and meaning nor its path, which has yet to be weighed, can bring forward."""
     likeliest = set(found.likeliest(weights.likeliest, weights))
     paths = list({candidate.file.path for candidate in candidates})
@@ -163,7 +164,7 @@ def _promising(query: Query, found: _Found, candidates: Sequence[Candidate], wei
     return [one for one in candidates if one.chunk_id in likeliest or one.file.path in named]
 
 
-def _is_short(found: _Found, candidates: Sequence[Candidate], weights: Weights) -> bool:
+def _is_short(found: Found, candidates: Sequence[Candidate], weights: Weights) -> bool:
     """Whether a retrieval that had more to offer gave too few that are visible."""
     visible = {candidate.chunk_id for candidate in candidates}
     offered = [found.words] if len(found.words) < found.all_words else []
