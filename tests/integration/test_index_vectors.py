@@ -194,3 +194,17 @@ async def test_what_candidates_are_is_looked_up_by_key_in_the_order_that_is_writ
     assert "Function Scan on unnest wanted" in plan
     for never in ("Materialize", "Hash Join", "Merge Join", "Seq Scan on"):
         assert never not in plan
+
+
+async def test_a_result_is_named_though_its_definitions_were_not_read_to_rank_it(
+    host: PluginHost, make_repository: Any
+) -> None:
+    repository = make_repository()
+    repository.write("x.py", "def pour():\n    return 'water'\n\n\ndef stir():\n    return 'tea'\n")
+    index, search = host.services.find(Index), host.services.find(Search)
+    assert index is not None
+    assert search is not None
+    result = await index.index(str(repository))
+    search._weights = replace(DEFAULT, definitions_read=0, path_candidates=0)
+    [found] = (await search.search(Request("give back tea", str(result.repository_id)))).results
+    assert found.symbol in {"pour", "stir"}

@@ -16,9 +16,10 @@ from packhorse_search.excerpt import excerpt, shown, shown_lines, tokens
 from packhorse_search.kinds import FileKind
 from packhorse_search.links import task_links
 from packhorse_search.signals import CONTRIBUTED
+from packhorse_search.store import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from packhorse.context import PluginContext
     from packhorse_indexing.models import Repository
@@ -121,7 +122,8 @@ async def results(
     """
     repositories = {repository.id: repository for repository in where.repositories}
     contents, tasks = await asyncio.gather(_contents(context, ranked), _tasks(context, repositories.values(), ranked))
-    cuts = _excerpts(asked, ranked, contents, offset, form)
+    ranked = _described(ranked, contents)
+    cuts = _excerpts(asked, ranked, offset, form)
     surroundings = await _surroundings(context, ranked, cuts, form.context_lines)
     answer: list[SearchResult] = []
     named: set[str] = set()
@@ -202,9 +204,7 @@ def _defined(asked: Query, candidate: Candidate) -> str | None:
     return next((one.name for one in candidate.definitions if one.name.lower() in wanted), None)
 
 
-def _excerpts(
-    asked: Query, ranked: Sequence[Ranked], contents: dict[ChunkKey, str], offset: int, form: Form
-) -> list[Excerpt]:
+def _excerpts(asked: Query, ranked: Sequence[Ranked], offset: int, form: Form) -> list[Excerpt]:
     """Cut each chunk to its lines; where none were asked for, the first must not starve the last."""
     cuts = []
     left = form.budget(len(ranked))
@@ -214,7 +214,7 @@ def _excerpts(
         lines = form.lines(offset + place)
         allowance = BUDGET if form.detailed or form.max_lines else max(_LEAST, left - _LEAST * later)
         cut = excerpt(
-            contents.get(candidate.key, ""),
+            candidate.content,
             candidate.start_line,
             asked.probes,
             lines=lines,
@@ -226,14 +226,23 @@ def _excerpts(
     return cuts
 
 
-async def _contents(context: PluginContext, ranked: Sequence[Ranked]) -> dict[ChunkKey, str]:
-    """Return the text of each chunk."""
-    contents: dict[ChunkKey, str] = {}
+async def _contents(context: PluginContext, ranked: Sequence[Ranked]) -> dict[ChunkKey, Content]:
+    """Return the text of each chunk, and what it defines, which was read of the likeliest alone before."""
+    contents: dict[ChunkKey, Content] = {}
     for pool_id, members in _by_pool(ranked).items():
         async with reading(context.database) as connection:
-            texts = await store.contents(connection, pool_id, [ranked[i].candidate.key.chunk_id for i in members])
-        contents |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in texts.items()}
+            found = await store.contents(connection, pool_id, [ranked[i].candidate.chunk_id for i in members])
+        contents |= {ChunkKey(pool_id, chunk_id): content for chunk_id, content in found.items()}
     return contents
+
+
+def _described(ranked: Sequence[Ranked], contents: Mapping[ChunkKey, Content]) -> list[Ranked]:
+    """Return what is ranked with the text and the definitions of each chunk; a chunk that is gone has neither."""
+    found = [contents.get(entry.candidate.key, Content("", [])) for entry in ranked]
+    return [
+        entry._replace(candidate=entry.candidate._replace(content=content.text, definitions=content.definitions))
+        for entry, content in zip(ranked, found, strict=True)
+    ]
 
 
 async def _surroundings(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from packhorse_search.area import array, for_pool
+from packhorse_search.candidates import Definition
 from packhorse_search.lexical import Corpus, Postings
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ class KeyedRow(NamedTuple):
     """In how many of the pool's paths each lexeme occurs."""
     by_path: list[int]
     by_name: list[int]
+
+
+class Content(NamedTuple):
+    """What is shown of a chunk."""
+
+    text: str
+    definitions: list[Definition]
 
 
 class LinesRow(NamedTuple):
@@ -158,9 +166,13 @@ WHERE (%(blobs)s::int[] IS NULL OR c.blob_id IN (SELECT unnest(%(blobs)s::int[])
 """
 
 _CONTENTS = """
-SELECT c.id, c.content
+SELECT c.id, c.content, d.names, d.kinds
 FROM unnest(%(chunks)s::int[]) wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM indexing.chunk WHERE pool_id = {pool} AND id = wanted.id OFFSET 0) c
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(name), '{}') AS names, coalesce(array_agg(kind), '{}') AS kinds
+    FROM indexing.definition WHERE pool_id = {pool} AND chunk_id = c.id
+) d
 """
 
 _LINES = """
@@ -222,10 +234,13 @@ async def visible_chunks(connection: AsyncConnection[Any], area: Area, chunk_ids
     return {row[0] for row in await cursor.fetchall()}
 
 
-async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, str]:
-    """Return the text of each of these chunks."""
+async def contents(connection: AsyncConnection[Any], pool_id: int, chunk_ids: Sequence[int]) -> dict[int, Content]:
+    """Return the text of each of these chunks, and what it defines."""
     cursor = await connection.execute(for_pool(_CONTENTS, pool_id), {"chunks": array(chunk_ids)}, binary=True)
-    return dict(await cursor.fetchall())
+    return {
+        chunk_id: Content(text, [Definition(*defined) for defined in zip(names, kinds, strict=True)])
+        for chunk_id, text, names, kinds in await cursor.fetchall()
+    }
 
 
 async def lines(

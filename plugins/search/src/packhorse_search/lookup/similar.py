@@ -166,7 +166,7 @@ async def _shown(
         async with database.connection() as connection:
             members = [one.chunk_id for one in chosen if one.pool_id == pool_id]
             found = await chunks.contents(connection, pool_id, members)
-        texts |= {ChunkKey(pool_id, chunk_id): text for chunk_id, text in found.items()}
+        texts |= {ChunkKey(pool_id, chunk_id): one.text for chunk_id, one in found.items()}
     left = BUDGET
     answer = []
     for number, one in enumerate(chosen):
